@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Kubernetes cluster on the lab's machines, made by kubeadm with its defaults."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from string import Template
+
+from lab import packages
+from lab.commands import CommandError, LabError
+from lab.config import GENERATED
+from lab.machines import TEMPLATES, execute
+
+if t.TYPE_CHECKING:
+    from lab.config import Lab, Machine
+
+IGNORED_PREFLIGHT = (
+    "SystemVerification",
+    "Swap",
+    "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
+    "NumCPU",
+    "Mem",
+    "FileExisting-crictl",
+)
+"""Checks about the host machine, which a container shares: cgroup version, swap, size, modules."""
+ADMIN = "/etc/kubernetes/admin.conf"
+WORKLOADS = Path(__file__).parent / "workloads.yaml"
+API_TIMEOUT_S = 150.0
+WORKLOADS_TIMEOUT_S = 240.0
+
+
+def install_packages(lab: Lab, machine: Machine) -> None:
+    """Configure the repository of the lab's minor and install the three packages, held, as production does."""
+    url = f"http://{lab.balancer.address}:8080/core:/stable:/v{lab.release.minor}/deb/"
+    version = f"{lab.release.version}-{packages.REVISION}"
+    names = " ".join(f"{name}={version}" for name in packages.DEPENDS)
+    script = f"""\
+set -e
+install -d -m 0755 /etc/apt/keyrings
+curl --fail --silent --show-error {url}Release.key | gpg --dearmor --yes -o /etc/apt/keyrings/kubernetes-apt-keyring.gpg
+echo 'deb [signed-by=/etc/apt/keyrings/kubernetes-apt-keyring.gpg] {url} /' > /etc/apt/sources.list.d/kubernetes.list
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -q -y --no-install-recommends {names}
+apt-mark hold {" ".join(packages.DEPENDS)}
+"""
+    execute(lab, machine, "sh", "-s", stdin=script)
+
+
+def init(lab: Lab) -> dict[str, str]:
+    """`kubeadm init` on the first control-plane node; return what a join needs."""
+    first = lab.control_plane[0]
+    key = secrets.token_hex(32)
+    values = {
+        "address": first.address,
+        "balancer": lab.balancer.address,
+        "version": lab.release.version,
+        "ignored": ", ".join(IGNORED_PREFLIGHT),
+        "certificate_key": key,
+    }
+    _write(lab, first, "/root/kubeadm-init.yaml", "kubeadm-init.yaml", values)
+    execute(lab, first, "kubeadm", "init", "--config", "/root/kubeadm-init.yaml", "--upload-certs", "--skip-token-print")
+    execute(lab, first, "rm", "/root/kubeadm-init.yaml")
+    printed = execute(lab, first, "kubeadm", "token", "create", "--ttl", "1h", "--print-join-command").stdout.split()
+    return {
+        "token": printed[printed.index("--token") + 1],
+        "ca_hash": printed[printed.index("--discovery-token-ca-cert-hash") + 1],
+        "certificate_key": key,
+    }
+
+
+def join(lab: Lab, machine: Machine, ticket: dict[str, str]) -> None:
+    """`kubeadm join` of one node."""
+    control_plane = ""
+    if machine.role == "control_plane":
+        control_plane = (
+            "controlPlane:\n"
+            f"  localAPIEndpoint: {{advertiseAddress: {machine.address}}}\n"
+            f"  certificateKey: {ticket['certificate_key']}\n"
+        )
+    values = {
+        "balancer": lab.balancer.address,
+        "token": ticket["token"],
+        "ca_hash": ticket["ca_hash"],
+        "ignored": ", ".join(IGNORED_PREFLIGHT),
+        "control_plane": control_plane,
+    }
+    _write(lab, machine, "/root/kubeadm-join.yaml", "kubeadm-join.yaml", values)
+    execute(lab, machine, "kubeadm", "join", "--config", "/root/kubeadm-join.yaml")
+    execute(lab, machine, "rm", "/root/kubeadm-join.yaml")
+
+
+def kubectl(lab: Lab, *argv: str, stdin: str | None = None, timeout_s: float = 30, check: bool = True) -> str:
+    """kubectl on the first control-plane node, through the balancer."""
+    return execute(
+        lab, lab.control_plane[0], "kubectl", "--kubeconfig", ADMIN, *argv, stdin=stdin, timeout_s=timeout_s, check=check
+    ).stdout
+
+
+def apply_workloads(lab: Lab) -> None:
+    kubectl(lab, "apply", "-f", "-", stdin=WORKLOADS.read_text())
+
+
+def wait_workloads(lab: Lab) -> None:
+    """Until every node is Ready and every workload has all its pods ready."""
+    _until(lambda: problems(lab), WORKLOADS_TIMEOUT_S, "the workloads are not up")
+
+
+def wait_api(lab: Lab) -> None:
+    """Until the API answers through the balancer and every node of the inventory is Ready."""
+    _until(lambda: node_problems(lab), API_TIMEOUT_S, "the cluster is not up")
+
+
+def problems(lab: Lab) -> list[str]:
+    """What keeps the cluster from being whole; empty where nothing does."""
+    return node_problems(lab) or _workload_problems(lab)
+
+
+def node_problems(lab: Lab) -> list[str]:
+    try:
+        nodes = json.loads(kubectl(lab, "get", "nodes", "-o", "json"))["items"]
+    except CommandError as error:
+        return [str(error).splitlines()[-1].strip()]
+    ready = {
+        node["metadata"]["name"]
+        for node in nodes
+        for condition in node["status"]["conditions"]
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    }
+    return [f"{machine.name} is not Ready" for machine in lab.nodes if machine.name not in ready]
+
+
+def _workload_problems(lab: Lab) -> list[str]:
+    found = []
+    try:
+        for namespace in ("kube-system", "lab"):
+            printed = kubectl(lab, "get", "deployments,statefulsets,daemonsets", "-n", namespace, "-o", "json")
+            for item in json.loads(printed)["items"]:
+                status = item["status"]
+                wanted = status.get("desiredNumberScheduled", item["spec"].get("replicas", 1))
+                ready = status.get("numberReady", status.get("readyReplicas", 0))
+                if status.get("observedGeneration") != item["metadata"]["generation"] or ready != wanted:
+                    found.append(f"{item['kind']} {namespace}/{item['metadata']['name']}: {ready} of {wanted} ready")
+            if namespace == "lab" and not json.loads(printed)["items"]:
+                found.append("the lab's workloads are not there")
+    except CommandError as error:
+        found.append(str(error).splitlines()[-1].strip())
+    return found
+
+
+def versions(lab: Lab) -> dict[str, str]:
+    """Node name to the version of its kubelet."""
+    nodes = json.loads(kubectl(lab, "get", "nodes", "-o", "json"))["items"]
+    return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
+
+
+def fetch_credentials(lab: Lab) -> None:
+    """The admin's kubeconfig and the nodes' SSH host keys, beside the inventory."""
+    GENERATED.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = GENERATED / "admin.conf"
+    config.touch(mode=0o600)
+    config.write_text(execute(lab, lab.control_plane[0], "cat", ADMIN).stdout)
+    with ThreadPoolExecutor(4) as pool:
+        keys = pool.map(
+            lambda machine: execute(lab, machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout, lab.nodes
+        )
+    lines = [f"{machine.address} {' '.join(key.split()[:2])}\n" for machine, key in zip(lab.nodes, keys)]
+    (GENERATED / "known_hosts").write_text("".join(lines))
+
+
+def _write(lab: Lab, machine: Machine, path: str, template: str, values: dict[str, str]) -> None:
+    text = Template((TEMPLATES / template).read_text()).substitute(values)
+    execute(lab, machine, "sh", "-c", f"umask 077 && cat > {path}", stdin=text)
+
+
+def _until(look: t.Callable[[], list[str]], timeout_s: float, what: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while seen := look():
+        if time.monotonic() > deadline:
+            raise LabError(f"{what} after {timeout_s:.0f} s: {'; '.join(seen)}")
+        time.sleep(1)

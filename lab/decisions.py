@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make lab` has to do, decided from what is there."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def next_move(states: Mapping[str, str], problems: Sequence[str] | None, fresh: bool) -> str:
+    """What to do with the machines: ``keep``, ``start``, ``wait`` or ``build``.
+
+    `states` is machine name to ``running``, ``dead`` or ``absent``. `problems`
+    says what keeps the cluster from being whole, and is None where nobody
+    could ask because machines are not running. `fresh` asks for a new cluster
+    whatever is there.
+
+    - every machine runs and the cluster is whole: keep it
+    - every machine runs and something is not up yet: wait for it
+    - every machine is there and some do not run: start these
+    - anything else was never finished: build it anew
+    """
+    seen = set(states.values())
+    if fresh or not states or "absent" in seen:
+        return "build"
+    if "dead" in seen:
+        return "start"
+    return "wait" if problems else "keep"

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The images of a Kubernetes version, pushed to the lab's registry under their production names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import golang, systems
+from lab.commands import run
+
+if t.TYPE_CHECKING:
+    from lab.config import Lab, Release
+
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+WEB = "evergreen-lab/web"
+WEB_TAG = "1"
+
+
+@dataclass(frozen=True)
+class Image:
+    repository: str
+    tag: str
+    files: dict[str, Path]
+    """Path in the image to the file that it is a copy of."""
+    links: dict[str, str]
+    base: str = "scratch"
+    settings: tuple[str, ...] = (PATH,)
+
+
+def wanted(release: Release, lab: Lab) -> list[Image]:
+    """Every image that a cluster of `release` pulls."""
+    place = lab.cache / "bin"
+    kube = place / f"kubernetes-{release.version}" / "kube"
+    images = [
+        Image(
+            component,
+            f"v{release.version}",
+            {"/usr/local/bin/kube": kube},
+            {f"/usr/local/bin/{component}": "kube"},
+            base="proxy-base" if component == "kube-proxy" else "scratch",
+        )
+        for component in COMPONENTS
+    ]
+    etcd = place / f"etcd-{release.etcd.split('-')[0]}"
+    images += [
+        Image("etcd", release.etcd, {f"/usr/local/bin/{name}": etcd / name for name in ("etcd", "etcdctl", "etcdutl")}, {}),
+        Image(
+            "coredns/coredns",
+            release.coredns,
+            {"/coredns": place / f"coredns-{release.coredns.removeprefix('v')}" / "coredns"},
+            {},
+            settings=(PATH, 'ENTRYPOINT ["/coredns"]'),
+        ),
+        Image(
+            "pause",
+            release.pause,
+            {"/pause": place / f"pause-{release.pause}" / "pause"},
+            {},
+            settings=(PATH, "USER 65535:65535", 'ENTRYPOINT ["/pause"]'),
+        ),
+        Image(WEB, WEB_TAG, {"/web": place / "web-1" / "web"}, {}, settings=(PATH, 'ENTRYPOINT ["/web"]')),
+    ]
+    return images
+
+
+def missing(lab: Lab) -> list[Image]:
+    """The images of every offered version that the registry does not have yet."""
+    tags = lab.cache / "registry" / "docker" / "registry" / "v2" / "repositories"
+    found: dict[tuple[str, str], Image] = {}
+    for release in lab.offered:
+        for image in wanted(release, lab):
+            if not (tags / image.repository / "_manifests" / "tags" / image.tag / "current" / "link").exists():
+                found[image.repository, image.tag] = image
+    return list(found.values())
+
+
+def push(image: Image, lab: Lab) -> None:
+    """Build `image` and push it to the registry on the balancer."""
+    name = f"{lab.image(image.repository.replace('/', '-'))}:{image.tag}"
+    base = image.base
+    if base == "proxy-base":
+        base = systems.image(systems.PROXY_BASE, lab)
+    lines = [f"FROM {base}"]
+    with tempfile.TemporaryDirectory(dir=lab.cache) as folder:
+        for number, (path, file) in enumerate(image.files.items()):
+            # One layer a file: the components of a version share the large one.
+            target = Path(folder) / str(number) / path.lstrip("/")
+            target.parent.mkdir(parents=True)
+            os.link(file, target) if _same_device(file, target.parent) else shutil.copy(file, target)
+            lines.append(f"COPY {number}/ /")
+        if image.links:
+            for path, aim in image.links.items():
+                link = Path(folder) / "links" / path.lstrip("/")
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(aim)
+            lines.append("COPY links/ /")
+        lines += image.settings
+        run(
+            ["podman", "build", "--quiet", "--layers", "--timestamp", "0", "--tag", name, "--file", "-", folder],
+            what=f"making the image {image.repository}:{image.tag}",
+            stdin="\n".join(lines),
+        )
+    aim = f"docker://{lab.balancer.address}:5000/{image.repository}:{image.tag}"
+    run(["podman", "push", "--quiet", "--tls-verify=false", name, aim], what=f"pushing {image.repository}:{image.tag}")
+    run(["podman", "rmi", "--force", name], check=False)
+
+
+def build_programs(lab: Lab) -> list[golang.Program]:
+    """Everything that the offered versions are built from, each once."""
+    programs = {program.directory: program for release in lab.offered for program in release.programs()}
+    web = golang.web(WEB_TAG, lab.release.go)
+    return [*programs.values(), web]
+
+
+def _same_device(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
