@@ -25,6 +25,10 @@ BUILD_SECONDS = {"kubernetes": 330.0, "etcd": 45.0, "coredns": 100.0}
 """A first guess on two cores; the machine's own times replace it."""
 
 
+MADE = "/etc/lab-is-made"
+"""A file on the balancer that says that the cluster was finished once."""
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -39,34 +43,44 @@ def up(lab: Lab, *, fresh: bool = False) -> None:
     host.prepare(say)
     with _only_one(lab):
         move = decisions.next_move(*_look(lab), fresh)
-        if move in ("start", "wait"):
-            try:
-                _start(lab, move)
-            except LabError as error:
-                say(f"The cluster did not come back ({error}); building it anew.")
-                move = "build"
+        try:
+            if move == "start":
+                _start(lab)
+                move = decisions.next_move(*_look(lab), fresh)
+            if move == "wait":
+                _wait(lab)
+        except LabError as error:
+            say(f"The cluster did not come back ({error}); building it anew.")
+            move = "build"
         if move == "build":
             _build(lab)
     say(f"The lab is up after {time.monotonic() - started:.0f} s: {_describe(lab)}")
     say(f"  kubectl --kubeconfig {config.GENERATED / 'admin.conf'} get nodes")
 
 
-def _look(lab: Lab) -> tuple[dict[str, str], list[str] | None]:
-    """The machines' states, and what keeps the cluster from being whole."""
+def _look(lab: Lab) -> tuple[dict[str, str], bool | None, list[str] | None]:
+    """The machines' states, whether the cluster was once finished, and what keeps it from being whole."""
     states = machines.states(lab)
-    problems = cluster.problems(lab) if set(states.values()) == {"running"} else None
-    return states, problems
+    if set(states.values()) != {"running"}:
+        return states, None, None
+    machines.attach_host(lab)
+    made = machines.execute(lab, lab.balancer, "test", "-e", MADE, check=False).returncode == 0
+    return states, made, cluster.problems(lab) if made else None
 
 
-def _start(lab: Lab, move: str) -> None:
-    """Bring back the cluster of machines that were stopped, or died with their host."""
-    progress = Progress(2 if move == "start" else 1, lab.cache / "timings.json")
-    if move == "start":
-        with progress.step("starting the machines again"):
-            dead = [machine for machine in lab.machines if machines.states(lab)[machine.name] == "dead"]
-            _each(dead, lambda machine: machines.start(lab, machine))
-            machines.attach_host(lab)
-            _each(dead, lambda machine: machines.wait_booted(lab, machine))
+def _start(lab: Lab) -> None:
+    """Start the machines that were stopped, or died with their host."""
+    progress = Progress(1, lab.cache / "timings.json")
+    with progress.step("starting the machines again"):
+        states = machines.states(lab)
+        dead = [machine for machine in lab.machines if states[machine.name] == "dead"]
+        _each(dead, lambda machine: machines.start(lab, machine))
+        _each(dead, lambda machine: machines.wait_booted(lab, machine))
+
+
+def _wait(lab: Lab) -> None:
+    """Until the cluster is whole again."""
+    progress = Progress(1, lab.cache / "timings.json")
     with progress.step("waiting for the cluster", 60):
         cluster.wait_api(lab)
         cluster.wait_workloads(lab)
@@ -105,17 +119,17 @@ def _build(lab: Lab) -> None:
         _each(lab.nodes, lambda machine: cluster.install_packages(lab, machine))
     with progress.step("kubeadm init on the first control-plane node", 15):
         ticket = cluster.init(lab)
-    with progress.step("kubeadm join on the other nodes", 40):
-        with ThreadPoolExecutor(4) as pool:
-            workers = [pool.submit(cluster.join, lab, machine, ticket) for machine in lab.workers]
-            for machine in lab.control_plane[1:]:
-                cluster.join(lab, machine, ticket)
-            for worker in workers:
-                worker.result()
+    with progress.step("kubeadm join on the other nodes", 40), ThreadPoolExecutor(4) as pool:
+        workers = [pool.submit(cluster.join, lab, machine, ticket) for machine in lab.workers]
+        for machine in lab.control_plane[1:]:
+            cluster.join(lab, machine, ticket)
+        for worker in workers:
+            worker.result()
     with progress.step("starting the workloads", 20):
         cluster.fetch_credentials(lab)
         cluster.apply_workloads(lab)
         cluster.wait_workloads(lab)
+        machines.execute(lab, lab.balancer, "touch", MADE)
 
 
 def destroy(lab: Lab) -> None:
@@ -133,12 +147,12 @@ def destroy(lab: Lab) -> None:
 
 def status(lab: Lab) -> int:
     """Print the state of each machine and what keeps the cluster from being whole."""
-    states, problems = _look(lab)
+    states, made, problems = _look(lab)
     for machine in lab.machines:
         print(f"{machine.name:10} {machine.address:15} {machine.role:14} {states[machine.name]}")
     for problem in problems or []:
         print(problem)
-    return 0 if problems == [] else 1
+    return 0 if made and not problems else 1
 
 
 def _each(items: t.Iterable[Machine], action: Callable[[Machine], object]) -> None:

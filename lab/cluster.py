@@ -46,7 +46,7 @@ curl --fail --silent --show-error {url}Release.key | gpg --dearmor --yes -o /etc
 echo 'deb [signed-by=/etc/apt/keyrings/kubernetes-apt-keyring.gpg] {url} /' > /etc/apt/sources.list.d/kubernetes.list
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
-apt-get install -q -y --no-install-recommends {names}
+apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io {names}
 apt-mark hold {" ".join(packages.DEPENDS)}
 """
     execute(lab, machine, "sh", "-s", stdin=script)
@@ -64,7 +64,9 @@ def init(lab: Lab) -> dict[str, str]:
         "certificate_key": key,
     }
     _write(lab, first, "/root/kubeadm-init.yaml", "kubeadm-init.yaml", values)
-    execute(lab, first, "kubeadm", "init", "--config", "/root/kubeadm-init.yaml", "--upload-certs", "--skip-token-print")
+    execute(
+        lab, first, "kubeadm", "init", "--config", "/root/kubeadm-init.yaml", "--upload-certs", "--skip-token-print"
+    )
     execute(lab, first, "rm", "/root/kubeadm-init.yaml")
     printed = execute(lab, first, "kubeadm", "token", "create", "--ttl", "1h", "--print-join-command").stdout.split()
     return {
@@ -98,7 +100,15 @@ def join(lab: Lab, machine: Machine, ticket: dict[str, str]) -> None:
 def kubectl(lab: Lab, *argv: str, stdin: str | None = None, timeout_s: float = 30, check: bool = True) -> str:
     """kubectl on the first control-plane node, through the balancer."""
     return execute(
-        lab, lab.control_plane[0], "kubectl", "--kubeconfig", ADMIN, *argv, stdin=stdin, timeout_s=timeout_s, check=check
+        lab,
+        lab.control_plane[0],
+        "kubectl",
+        "--kubeconfig",
+        ADMIN,
+        *argv,
+        stdin=stdin,
+        timeout_s=timeout_s,
+        check=check,
     ).stdout
 
 
@@ -169,7 +179,7 @@ def fetch_credentials(lab: Lab) -> None:
         keys = pool.map(
             lambda machine: execute(lab, machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout, lab.nodes
         )
-    lines = [f"{machine.address} {' '.join(key.split()[:2])}\n" for machine, key in zip(lab.nodes, keys)]
+    lines = [f"{machine.address} {' '.join(key.split()[:2])}\n" for machine, key in zip(lab.nodes, keys, strict=True)]
     (GENERATED / "known_hosts").write_text("".join(lines))
 
 

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import sys
+import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def load() -> Lab:
     ).stdout
     inventory = json.loads(printed)
     hosts = inventory["_meta"]["hostvars"]
-    variables = next(iter(hosts.values()), {})
+    variables: dict[str, t.Any] = next(iter(hosts.values()), {})
     wanted = os.environ.get("LAB_KUBERNETES_VERSION") or variables["lab_kubernetes_version"]
     offered_text = os.environ.get("LAB_OFFERED_VERSIONS")
     offered = offered_text.split(",") if offered_text else variables["lab_offered_versions"]

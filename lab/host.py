@@ -65,7 +65,9 @@ def prepare(say: Callable[[str], None]) -> None:
     packages = sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
     if packages:
         if shutil.which("apt-get") is None:
-            raise LabError(f"install what is missing and run this again: {', '.join(packages)} (Debian's package names)")
+            raise LabError(
+                f"install what is missing and run this again: {', '.join(packages)} (Debian's package names)"
+            )
         say(f"Installing {', '.join(packages)}")
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update"], what="reading the package lists", env=quiet)

@@ -49,7 +49,9 @@ def wanted(release: Release, lab: Lab) -> list[Image]:
     ]
     etcd = place / f"etcd-{release.etcd.split('-')[0]}"
     images += [
-        Image("etcd", release.etcd, {f"/usr/local/bin/{name}": etcd / name for name in ("etcd", "etcdctl", "etcdutl")}, {}),
+        Image(
+            "etcd", release.etcd, {f"/usr/local/bin/{name}": etcd / name for name in ("etcd", "etcdctl", "etcdutl")}, {}
+        ),
         Image(
             "coredns/coredns",
             release.coredns,

@@ -150,7 +150,9 @@ def destroy(lab: Lab) -> list[str]:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(remove, names))
     removed += names
-    volumes = run(["podman", "volume", "ls", "--filter", f"name=^{lab.prefix}-", "--format", "{{.Name}}"]).stdout.split()
+    volumes = run(
+        ["podman", "volume", "ls", "--filter", f"name=^{lab.prefix}-", "--format", "{{.Name}}"]
+    ).stdout.split()
     for volume in volumes:
         run(["podman", "volume", "rm", "--force", volume], what=f"removing the volume {volume}")
     removed += volumes

@@ -139,7 +139,12 @@ def _index(place: Path, release: Release, cache: Path) -> None:
     run(["gzip", "--keep", "--force", "-n", "Packages"], cwd=place)
     for file in ("Release", "Release.gpg", "InRelease"):
         (place / file).unlink(missing_ok=True)
-    options = {"Origin": "evergreen-lab", "Label": "evergreen-lab", "Suite": f"v{release.minor}", "Architectures": "amd64"}
+    options = {
+        "Origin": "evergreen-lab",
+        "Label": "evergreen-lab",
+        "Suite": f"v{release.minor}",
+        "Architectures": "amd64",
+    }
     flags = [part for key, value in options.items() for part in ("-o", f"APT::FTPArchive::Release::{key}={value}")]
     text = run(["apt-ftparchive", *flags, "release", "."], cwd=place, what="indexing packages").stdout
     (place / "Release").write_text(text)

@@ -46,7 +46,7 @@ class Progress:
         def heartbeat() -> None:
             while not ended.wait(HEARTBEAT_S):
                 so_far = time.monotonic() - started
-                left = f", about {max(expected - so_far, 0):.0f} s left" if expected else ""
+                left = f", about {expected - so_far:.0f} s left" if expected and expected > so_far else ""
                 self._say(f"{label}: {so_far:.0f} s{left}")
 
         beat = threading.Thread(target=heartbeat, daemon=True)

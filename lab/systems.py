@@ -55,37 +55,22 @@ def archive(system: System, cache: Path) -> Path:
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_suffix(".part")
-    overlay = FILES / system.name
-    hooks = []
-    if overlay.is_dir():
-        hooks += [f"--customize-hook=sync-in {overlay} /", '--customize-hook=chown -R 0:0 "$1/etc"']
-    for verb, units in (("enable", system.enable), ("disable", system.disable)):
-        if units:
-            hooks.append(f'--customize-hook=chroot "$1" systemctl {verb} {" ".join(units)}')
-    if system is NODE:
-        # `ops` is the user that Ansible comes as; host keys are made at the first boot of each node.
-        hooks += [
-            '--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash ops',
-            '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
-            '--customize-hook=chmod 0440 "$1"/etc/sudoers.d/ops',
-            # Packages come from the lab alone.
-            '--customize-hook=rm -f "$1"/etc/apt/sources.list',
-        ]
-    hooks.append('--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/etc/hostname')
+    hooks = _hooks(system)
     run(
         [
             "mmdebstrap",
             "--variant=minbase",
             f"--include={','.join(system.packages)}",
-            '--dpkgopt=path-exclude=/usr/share/doc/*',
-            '--dpkgopt=path-exclude=/usr/share/man/*',
-            '--dpkgopt=path-exclude=/usr/share/locale/*',
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
             *hooks,
             "--format=tar",
             SUITE,
             part,
         ],
         what=f"making the {system.name} system",
+        cwd=FILES,
     )
     part.rename(place)
     return place
@@ -108,8 +93,31 @@ def image(system: System, lab: Lab) -> str:
     return name
 
 
+def _hooks(system: System) -> list[str]:
+    """What is done to the fresh system, as mmdebstrap's options."""
+    overlay = FILES / system.name
+    hooks = []
+    if overlay.is_dir():
+        files = " ".join(f'"$1"/{file.relative_to(overlay)}' for file in sorted(overlay.rglob("*")))
+        hooks += [f"--customize-hook=sync-in {overlay.relative_to(FILES)} /", f"--customize-hook=chown 0:0 {files}"]
+    for verb, units in (("enable", system.enable), ("disable", system.disable)):
+        if units:
+            hooks.append(f'--customize-hook=chroot "$1" systemctl {verb} {" ".join(units)}')
+    if system is NODE:
+        # `ops` is the user that Ansible comes as; host keys are made at the first boot of each node.
+        hooks += [
+            '--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash ops',
+            '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
+            '--customize-hook=chmod 0440 "$1"/etc/sudoers.d/ops',
+            # Packages come from the lab alone.
+            '--customize-hook=rm -f "$1"/etc/apt/sources.list',
+        ]
+    hooks.append('--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/etc/hostname')
+    return hooks
+
+
 def _digest(system: System) -> str:
-    digest = hashlib.sha256(repr((SUITE, system)).encode())
+    digest = hashlib.sha256(repr((SUITE, system, _hooks(system))).encode())
     for file in sorted((FILES / system.name).rglob("*")):
         if file.is_file():
             digest.update(str(file.relative_to(FILES)).encode() + b"\0" + file.read_bytes())

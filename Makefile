@@ -1,0 +1,68 @@
+# Everything runs in this project's own virtual environment, made from tests/requirements.txt.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON3 ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.requirements-installed
+TESTS := $(PYTHON) tests/run.py
+
+# Programs of the environment find each other.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help venv lint sanity unit integration molecule test docs-check role-docs lab lab-destroy demo clean
+
+help: ## Show what can be made.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+venv: $(READY) ## Make the virtual environment; the other targets do so when it is needed.
+
+$(READY): requirements.txt tests/requirements.txt
+	@command -v git > /dev/null || { echo "git is missing (Debian, Ubuntu: apt-get install git)" >&2; exit 1; }
+	@command -v $(PYTHON3) > /dev/null || { echo "$(PYTHON3) is missing (Debian, Ubuntu: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON3) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "$$($(PYTHON3) --version) found; Python 3.11, 3.12 or 3.13 is needed (name one: make PYTHON3=python3.12 ...)" >&2; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip, venv' 2> /dev/null || \
+	  { echo "Python's venv module is missing (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	touch $@
+
+lint: $(READY) ## Static checks, documentation, and the built collection; a few minutes.
+	$(TESTS) lint
+
+sanity: $(READY) ## The sanity tests of ansible-test.
+	$(TESTS) sanity
+
+unit: $(READY) ## Tests of decisions, on tables of cases; seconds.
+	$(TESTS) units
+
+integration: $(READY) ## Tests against real etcd and Kubernetes API servers.
+	$(TESTS) integration
+
+molecule: $(READY) ## A real upgrade on the lab, checked, and a second run that changes nothing.
+	$(TESTS) molecule
+
+test: $(READY) ## All of the above.
+	$(TESTS)
+
+docs-check: $(READY) ## The checks about documentation only.
+	$(TESTS) docs
+
+role-docs: $(READY) ## Write the page of each role from its argument_specs.
+	for role in roles/*/; do aar-doc --output-mode replace --output-file README.md "$$role" markdown; done
+
+lab: $(READY) ## Bring up a real kubeadm cluster on this machine.
+	$(PYTHON) -m lab up
+
+lab-destroy: $(READY) ## Remove all that the lab made.
+	$(PYTHON) -m lab destroy
+
+demo: $(READY) ## Upgrade the lab's cluster under traffic and write the report.
+	$(PYTHON) -m lab demo
+
+clean: ## Remove what tests and builds left in this directory; the virtual environment and artifacts/ stay.
+	rm -rf .cache .ansible tests/output
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

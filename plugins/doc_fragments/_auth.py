@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Use C(group/evergreen.kubeadm.api) in C(module_defaults) to set options for all modules of the API.
+    support: full
+    membership:
+      - evergreen.kubeadm.api
+options:
+  kubeconfig:
+    description:
+      - The path of a kubeconfig, or its content as a dictionary or as YAML.
+      - Without it, and without O(host), the file that the environment variable E(KUBECONFIG) names is used, else
+        C(~/.kube/config), else the service account of the pod that the task runs in.
+      - Environment variable E(K8S_AUTH_KUBECONFIG).
+    type: raw
+  context:
+    description:
+      - The name of a context in the kubeconfig.
+      - Environment variable E(K8S_AUTH_CONTEXT).
+    type: str
+  host:
+    description:
+      - The URL of the API server. It wins over that of the kubeconfig.
+      - Environment variable E(K8S_AUTH_HOST).
+    type: str
+  api_key:
+    description:
+      - A bearer token.
+      - Environment variable E(K8S_AUTH_API_KEY).
+    type: str
+  username:
+    description:
+      - A user name for HTTP basic authentication, which API servers themselves do not take; a proxy before them may.
+      - Environment variable E(K8S_AUTH_USERNAME).
+    type: str
+  password:
+    description:
+      - The password of O(username).
+      - Environment variable E(K8S_AUTH_PASSWORD).
+    type: str
+  validate_certs:
+    description:
+      - Whether to check the certificate of the API server.
+      - Environment variable E(K8S_AUTH_VERIFY_SSL).
+    type: bool
+    aliases: [verify_ssl]
+  ca_cert:
+    description:
+      - The path of the CA certificates that the API server is checked against.
+      - Environment variable E(K8S_AUTH_SSL_CA_CERT).
+    type: path
+    aliases: [ssl_ca_cert]
+  client_cert:
+    description:
+      - The path of a client certificate.
+      - Environment variable E(K8S_AUTH_CERT_FILE).
+    type: path
+    aliases: [cert_file]
+  client_key:
+    description:
+      - The path of the key of O(client_cert).
+      - Environment variable E(K8S_AUTH_KEY_FILE).
+    type: path
+    aliases: [key_file]
+  proxy:
+    description:
+      - The URL of an HTTP proxy to the API server.
+      - Without it, the proxy of the kubeconfig or of the environment is used.
+      - Environment variable E(K8S_AUTH_PROXY).
+    type: str
+  no_proxy:
+    description:
+      - Hosts that are reached without the proxy, separated by commas.
+      - Environment variable E(K8S_AUTH_NO_PROXY).
+    type: str
+  proxy_headers:
+    description: Headers for the proxy.
+    type: dict
+    suboptions:
+      proxy_basic_auth:
+        description:
+          - C(user:password) for the proxy.
+          - Environment variable E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH).
+        type: str
+      basic_auth:
+        description:
+          - C(user:password) for basic authentication.
+          - Environment variable E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH).
+        type: str
+      user_agent:
+        description:
+          - The name that the proxy is told.
+          - Environment variable E(K8S_AUTH_PROXY_HEADERS_USER_AGENT).
+        type: str
+  persist_config:
+    description:
+      - Whether renewed tokens are written back into the kubeconfig.
+      - Environment variable E(K8S_AUTH_PERSIST_CONFIG).
+    type: bool
+  impersonate_user:
+    description:
+      - The user that the requests are made for.
+      - Environment variable E(K8S_AUTH_IMPERSONATE_USER).
+    type: str
+  impersonate_groups:
+    description:
+      - The groups that the requests are made for.
+      - Environment variable E(K8S_AUTH_IMPERSONATE_GROUPS).
+    type: list
+    elements: str
+"""

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""The options by which the etcd modules find and ask an etcd member."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  manifest:
+    description:
+      - Manifest of etcd's static pod on this node.
+      - Endpoint, certificates, name and data directory are read from it, and kubeadm's health check client certificate
+        is used where it lies beside etcd's CA.
+      - Not read when O(endpoint) is set.
+    type: path
+    default: /etc/kubernetes/manifests/etcd.yaml
+  endpoint:
+    description:
+      - One client URL of one member, such as V(https://10.0.0.10:2379), for external etcd.
+      - It must lead to one member only, not to a load balancer.
+    type: str
+  ca_cert:
+    description: The CA that signed the server certificates of etcd. In place of that in the manifest.
+    type: path
+  client_cert:
+    description: The client certificate. Needs O(client_key).
+    type: path
+  client_key:
+    description: The key of O(client_cert). Its content is read on the node and never returned.
+    type: path
+  route:
+    description:
+      - How etcd is asked.
+      - V(gateway) is the JSON gateway of the etcd server over mutual TLS. It needs no program on the node.
+      - V(etcdctl) runs C(etcdctl), on the host where it is installed, else inside the static pod by C(crictl exec).
+      - V(auto) takes the gateway, and C(etcdctl) where the server has no gateway.
+    type: str
+    choices: [auto, gateway, etcdctl]
+    default: auto
+  etcdctl:
+    description: Path of C(etcdctl) on the host. Looked up in E(PATH) when not set.
+    type: path
+  runtime_endpoint:
+    description: Endpoint of the container runtime for C(crictl), where its own configuration does not name it.
+    type: str
+"""

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""One deadline for all waits of a task, on the monotonic clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+
+
+class Deadline:
+    """The moment at which a task gives up. `seconds` of None is never; 0 is at once."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def remaining(self) -> float | None:
+        """Seconds left, never below 0; None where there is no limit."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def expired(self) -> bool:
+        return self.remaining() == 0.0
+
+    def clip(self, seconds: float) -> float:
+        """`seconds`, or what is left where that is less: for the timeout of one request."""
+        left = self.remaining()
+        return seconds if left is None else min(seconds, left)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not past the deadline."""
+        time.sleep(self.clip(seconds))
+
+
+def utc_now() -> str:
+    """The wall clock for people and reports, RFC 3339 in UTC with milliseconds: ``2026-01-31T12:00:00.123Z``."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Which pods a drain removes, which it leaves, and which forbid it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import (
+    Json,
+    Options,
+    PodRecord,
+    controller_of,
+    daemon_set_of,
+    has_empty_dir,
+    is_finished,
+    is_mirror,
+    is_terminating,
+    phase_of,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+
+def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tuple[str, str]]) -> PodRecord:
+    """The record of one pod, with the decision about it.
+
+    The filters and their order are those of kubectl (kubernetes/kubectl,
+    pkg/drain/filters.go): DaemonSet, mirror, local storage, unreplicated.
+    Two departures. All refusals and warnings of a pod are kept, where kubectl
+    keeps the last. A pod that is terminating already is waited for and never
+    refused: whatever its removal costs has been decided by somebody else, and
+    a drain that is run again must not stop at what its first run removed.
+
+    `daemon_sets` are the (namespace, name) of those that exist.
+    """
+    record = PodRecord(pod=pod, node=node, decision="evict")
+    finished = is_finished(pod)
+    daemon_set = daemon_set_of(pod)
+    if daemon_set and not finished:
+        if daemon_set in daemon_sets:
+            record.decision = "skip" if options.ignore_daemonsets else "refuse"
+            record.reasons.append(f"managed by DaemonSet {daemon_set[1]}, which would recreate it on the node")
+        elif options.force:
+            record.warnings.append(f"its DaemonSet {daemon_set[1]} does not exist; nothing will recreate it")
+        else:
+            record.decision = "refuse"
+            record.reasons.append(f"its DaemonSet {daemon_set[1]} does not exist, so nothing would recreate it")
+    if is_mirror(pod) and record.decision != "skip":
+        record.decision, record.reasons = "skip", ["a static pod, which only the kubelet can stop"]
+    if record.decision == "skip":
+        return record
+    if is_terminating(pod):
+        return _terminating(record, options)
+    if not finished and has_empty_dir(pod):
+        if options.delete_emptydir_data:
+            record.warnings.append("the data of its emptyDir volumes is lost")
+        else:
+            record.decision = "refuse"
+            record.reasons.append("it has emptyDir volumes, whose data would be lost")
+    if not finished and controller_of(pod) is None:
+        if options.force:
+            record.warnings.append("no controller will recreate it")
+        else:
+            record.decision = "refuse"
+            record.reasons.append("no controller would recreate it")
+    if record.decision == "evict":
+        record.reasons.append(f"finished ({phase_of(pod)})" if finished else "movable")
+    return record
+
+
+def _terminating(record: PodRecord, options: Options) -> PodRecord:
+    """Wait for it; remove it again only where that shortens its grace period."""
+    own = record.pod["metadata"].get("deletionGracePeriodSeconds")
+    record.decision, record.reasons = "wait", ["terminating already"]
+    if options.grace is not None and own is not None and options.grace < own:
+        record.decision, record.reasons = "evict", [f"terminating with {own} s of grace, {options.grace} s are wanted"]
+    return record
+
+
+# Which option lets a refused pod go, by the beginning of its reason.
+_WAYS_OUT = (
+    ("managed by DaemonSet", "ignore_daemonsets"),
+    ("its DaemonSet", "force"),
+    ("it has emptyDir", "delete_emptydir_data"),
+    ("no controller", "force"),
+)
+
+
+def refusal(records: Iterable[PodRecord], *, late: bool = False) -> tuple[str, str] | None:
+    """Message and hint that name every pod that forbids the drain; None where none does.
+
+    `late` says that pods have been evicted already.
+    """
+    refused = [record for record in records if record.decision == "refuse"]
+    if not refused:
+        return None
+    named = "; ".join(f"{record.key} on {record.node} ({', '.join(record.reasons)})" for record in refused)
+    count = "1 pod" if len(refused) == 1 else f"{len(refused)} pods"
+    reasons = [reason for record in refused for reason in record.reasons]
+    options = sorted({option for way, option in _WAYS_OUT for reason in reasons if reason.startswith(way)})
+    consequence = "and came while others were evicted" if late else "so nothing was evicted"
+    return (
+        f"{count} may not be removed, {consequence}: {named}.",
+        f"Move or delete them, or set in delete_options, where their loss is fine: {', '.join(options)}.",
+    )
+
+
+def why_left(record: PodRecord, *, node_ready: bool) -> str:
+    """Why a pod is still there at the deadline."""
+    metadata = record.pod["metadata"]
+    if record.outcome == "failed" and record.blocked_by:
+        return str(record.blocked_by["message"])
+    if is_terminating(record.pod) or record.outcome == "evicted":
+        parts = ["terminating"]
+        if metadata.get("deletionTimestamp"):
+            parts.append(f"should be gone since {metadata['deletionTimestamp']}")
+        if metadata.get("deletionGracePeriodSeconds"):
+            parts.append(f"has {metadata['deletionGracePeriodSeconds']} s to stop")
+        if metadata.get("finalizers"):
+            parts.append(f"held by the finalizers {', '.join(metadata['finalizers'])}")
+        if not node_ready:
+            parts.append("its node is not Ready, so no kubelet confirms that it stopped")
+        return ", ".join(parts)
+    if record.blocked_by:
+        return str(record.blocked_by["message"])
+    return "not evicted yet"
+
+
+def left_over(records: Sequence[PodRecord], *, node_ready: bool) -> list[Json]:
+    """The pods that should be gone and are not, each with why: ``[{node, namespace, name, reason}]``."""
+    return [
+        {
+            "node": record.node,
+            "namespace": record.pod["metadata"]["namespace"],
+            "name": record.pod["metadata"]["name"],
+            "reason": why_left(record, node_ready=node_ready),
+        }
+        for record in records
+        if record.decision in ("evict", "wait") and record.outcome != "gone"
+    ]
+
+
+def totals(records: Sequence[PodRecord]) -> dict[str, int]:
+    """Counts by decision and by outcome."""
+    decided = {name: sum(record.decision == name for record in records) for name in ("evict", "wait", "skip", "refuse")}
+    return {
+        "pods": len(records),
+        **decided,
+        "evicted": sum(record.evicted_at is not None for record in records),
+        "gone": sum(record.outcome == "gone" for record in records),
+        "failed": sum(record.outcome == "failed" for record in records),
+        "attempts": sum(record.attempts for record in records),
+    }

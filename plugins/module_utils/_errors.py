@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""The one family of errors, and the one place that turns them into a failed task."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class EvergreenError(Exception):
+    """Something that an operator must act on.
+
+    `message` says what was being done, to what, and what was seen, in one or
+    two sentences. `hint` is the next step. `result` holds the structured keys
+    that the failed task returns beside them, in the shapes that the module's
+    RETURN block documents; set ``changed`` in it when something was changed
+    before the failure.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", result: dict[str, t.Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.result = result or {}
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+def run_module(module: AnsibleModule, action: Callable[[AnsibleModule], dict[str, t.Any]]) -> t.NoReturn:
+    """Run `action` and end the module with its result, or with one clear failure.
+
+    An EvergreenError becomes ``msg`` (and ``hint`` where there is one) and its
+    `result`. Anything else is a defect of this collection and is reported as
+    one, with its traceback.
+    """
+    try:
+        result = action(module)
+    except EvergreenError as error:
+        extra = {"hint": error.hint} if error.hint else {}
+        module.fail_json(msg=str(error), **{"changed": False, **error.result, **extra})
+    except Exception as error:
+        module.fail_json(
+            msg=f"This is a defect of evergreen.kubeadm, please report it: {type(error).__name__}: {error}",
+            exception=traceback.format_exc(),
+        )
+    module.exit_json(**result)

@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Where this node's etcd member is and how it is reached, from its static pod manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import pod_yaml
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.pod_yaml import ManifestError
+
+DEFAULT_PATH = "/etc/kubernetes/manifests/etcd.yaml"
+HEALTH_CLIENT = "healthcheck-client"
+"""The client certificate that kubeadm makes for the probes of etcd, beside etcd's CA."""
+_OPTIONS_HINT = "For an etcd that is not this node's static pod, set endpoint, ca_cert, client_cert and client_key."
+
+
+def flags_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The flags of an etcd container by name; where one is repeated, the last holds.
+
+    etcd takes ``--name=x``, ``--name x`` and ``-name=x``, and ``ETCD_NAME`` from
+    the environment for what no flag sets (etcd's documentation of configuration
+    options). A flag without value is ``true``.
+    """
+    found: dict[str, str] = {}
+    for entry in container.get("env") or ():
+        name = str(entry.get("name", ""))
+        if name.startswith("ETCD_") and entry.get("value") is not None:
+            found[name[len("ETCD_") :].lower().replace("_", "-")] = str(entry["value"])
+    words = [str(word) for key in ("command", "args") for word in container.get(key) or ()]
+    position = 0
+    while position < len(words):
+        word = words[position]
+        position += 1
+        if not word.startswith("-"):
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        if not equals:
+            following = words[position] if position < len(words) else "-"
+            if following.startswith("-"):
+                value = "true"
+            else:
+                value = following
+                position += 1
+        found[name] = value
+    return found
+
+
+def etcd_container(pod: t.Any) -> dict[str, t.Any]:
+    """The container that runs etcd: by name, by command, or the only one."""
+    spec = pod.get("spec") if isinstance(pod, dict) else None
+    containers = [entry for entry in (spec or {}).get("containers") or () if isinstance(entry, dict)]
+    for entry in containers:
+        if entry.get("name") == "etcd":
+            return entry
+    for entry in containers:
+        words = [*(entry.get("command") or ()), *(entry.get("args") or ())]
+        if words and os.path.basename(str(words[0])) == "etcd":
+            return entry
+    raise ManifestError("The manifest has no etcd container.", hint=_OPTIONS_HINT)
+
+
+def mounts_of(pod: t.Mapping[str, t.Any], container: t.Mapping[str, t.Any]) -> tuple[tuple[str, str], ...]:
+    """(path in the container, path on the host) of each host path volume, the longest container path first."""
+    volumes = {
+        entry.get("name"): (entry.get("hostPath") or {}).get("path")
+        for entry in (pod.get("spec") or {}).get("volumes") or ()
+    }
+    pairs = [
+        (str(entry.get("mountPath")).rstrip("/"), str(volumes[entry.get("name")]).rstrip("/"))
+        for entry in container.get("volumeMounts") or ()
+        if volumes.get(entry.get("name")) and not entry.get("subPath")
+    ]
+    return tuple(sorted(pairs, key=lambda pair: -len(pair[0])))
+
+
+def on_host(path: str, mounts: t.Iterable[tuple[str, str]]) -> str:
+    """`path` of the container as the host names it; itself where no volume holds it."""
+    for inside, outside in mounts:
+        if path == inside or path.startswith(inside + "/"):
+            return outside + path[len(inside) :]
+    return path
+
+
+def in_container(path: str, mounts: t.Iterable[tuple[str, str]]) -> str | None:
+    """`path` of the host as the container names it; None where the container does not see it."""
+    for inside, outside in sorted(mounts, key=lambda pair: -len(pair[1])):
+        if path == outside or path.startswith(outside + "/"):
+            return inside + path[len(outside) :]
+    return None
+
+
+def local_url(urls: str) -> str:
+    """The URL of ``--listen-client-urls`` to ask from this very node: loopback before others, TLS before plain.
+
+    An unspecified address (``0.0.0.0``, ``::``) is asked on loopback.
+    """
+    listed = [url.strip() for url in urls.split(",") if url.strip().startswith(("https://", "http://"))]
+    reachable = [url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:") for url in listed]
+    if not reachable:
+        raise ManifestError(f"etcd's --listen-client-urls {urls!r} names no client URL.", hint=_OPTIONS_HINT)
+
+    def rank(url: str) -> tuple[bool, bool]:
+        loopback = url.split("//", 1)[1].startswith(("127.", "localhost", "[::1]"))
+        return (not url.startswith("https://"), not loopback)
+
+    return min(reachable, key=rank)
+
+
+def access_from_manifest(text: str, exists: t.Callable[[str], bool] = os.path.exists) -> Access:
+    """How to reach the member that the manifest `text` describes.
+
+    The client certificate is kubeadm's health check client where its files
+    exist beside the CA, else the member's own server certificate, which kubeadm
+    issues for client use as well.
+    """
+    pod = pod_yaml.parse(text)
+    container = etcd_container(pod)
+    flags = flags_of(container)
+    if "config-file" in flags:
+        raise ManifestError(
+            f"etcd takes its settings from {flags['config-file']}, where flags have no meaning.", hint=_OPTIONS_HINT
+        )
+    mounts = mounts_of(pod, container)
+    ca_cert = on_host(flags.get("trusted-ca-file", ""), mounts)
+    client_cert = on_host(flags.get("cert-file", ""), mounts)
+    client_key = on_host(flags.get("key-file", ""), mounts)
+    beside = os.path.join(os.path.dirname(ca_cert), HEALTH_CLIENT)
+    if ca_cert and exists(beside + ".crt") and exists(beside + ".key"):
+        client_cert, client_key = beside + ".crt", beside + ".key"
+    return Access(
+        endpoint=local_url(flags.get("listen-client-urls", "") or "http://localhost:2379"),
+        ca_cert=ca_cert,
+        client_cert=client_cert,
+        client_key=client_key,
+        name=flags.get("name", ""),
+        data_dir=on_host(flags.get("data-dir", ""), mounts),
+        mounts=mounts,
+    )
+
+
+def find_access(params: t.Mapping[str, t.Any]) -> Access:
+    """How to reach the member: from the options, and for what they leave open from the manifest.
+
+    `params` has ``manifest``, ``endpoint``, ``ca_cert``, ``client_cert`` and
+    ``client_key``. With `endpoint` the manifest is not needed and not read.
+    """
+    given = {key: params.get(key) or "" for key in ("ca_cert", "client_cert", "client_key")}
+    if bool(given["client_cert"]) != bool(given["client_key"]):
+        raise ManifestError("client_cert and client_key belong together: set both, or none.")
+    endpoint = params.get("endpoint")
+    if endpoint:
+        if not endpoint.startswith(("https://", "http://")) or "," in endpoint:
+            raise ManifestError(f"endpoint {endpoint!r} is not one URL such as https://10.0.0.10:2379.")
+        return Access(
+            endpoint=endpoint.rstrip("/"),
+            ca_cert=given["ca_cert"],
+            client_cert=given["client_cert"],
+            client_key=given["client_key"],
+        )
+    path = params.get("manifest") or DEFAULT_PATH
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise ManifestError(
+            f"The manifest of etcd's static pod, {path}, could not be read: {error.strerror}.",
+            hint=f"Run this on a control-plane node with stacked etcd, as root. {_OPTIONS_HINT}",
+        ) from None
+    found = access_from_manifest(text)
+    return dataclasses.replace(
+        found,
+        ca_cert=given["ca_cert"] or found.ca_cert,
+        client_cert=given["client_cert"] or found.client_cert,
+        client_key=given["client_key"] or found.client_key,
+    )

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Which route to etcd is taken, and one look at the whole cluster through it."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl, find_etcdctl
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import Gateway
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
+    Access,
+    EtcdError,
+    EtcdRefused,
+    Member,
+    RouteMissing,
+    Seen,
+    View,
+)
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "manifest": {"type": "path", "default": "/etc/kubernetes/manifests/etcd.yaml"},
+    "endpoint": {"type": "str"},
+    "ca_cert": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "route": {"type": "str", "choices": ["auto", "gateway", "etcdctl"], "default": "auto"},
+    "etcdctl": {"type": "path"},
+    "runtime_endpoint": {"type": "str"},
+}
+"""The options of the doc fragment _etcd."""
+
+REQUEST_S = 5.0
+"""Seconds for one small request; etcd's own request timeout is 5 s plus two elections."""
+_THREADS = 16
+
+
+def open_client(access: Access, params: t.Mapping[str, t.Any]) -> tuple[Gateway | Etcdctl, str]:
+    """The client of the wanted route, and why it is not the gateway where ``auto`` had to leave it."""
+    wanted = params["route"]
+    if wanted == "etcdctl":
+        return _etcdctl(access, params), ""
+    gateway = Gateway(access)
+    if wanted == "gateway":
+        return gateway, ""
+    try:
+        gateway.status(access.endpoint, REQUEST_S)
+    except (RouteMissing, EtcdRefused) as error:
+        try:
+            return _etcdctl(access, params), error.message
+        except RouteMissing as other:
+            raise EtcdError(f"{error.message} {other.message}", hint=other.hint) from None
+    except EtcdError:
+        # No answer at all: etcdctl would reach nothing either, and the look says what was seen.
+        return gateway, ""
+    return gateway, ""
+
+
+def _etcdctl(access: Access, params: t.Mapping[str, t.Any]) -> Etcdctl:
+    return find_etcdctl(
+        access, etcdctl=params.get("etcdctl") or "", runtime_endpoint=params.get("runtime_endpoint") or ""
+    )
+
+
+def look(client: Gateway | Etcdctl, access: Access, timeout_s: float = REQUEST_S) -> View:
+    """Ask the access endpoint who is in the cluster, then every member at once how it is."""
+    timeout_s = max(timeout_s, 0.2)
+    try:
+        own = client.status(access.endpoint, timeout_s)
+        members = client.members(timeout_s)
+    except EtcdError as error:
+        return View(failure=error.message)
+
+    def one(member: Member) -> Seen:
+        urls = (access.endpoint,) if member.id == own.member_id else member.client_urls
+        return _see(client, member, urls, timeout_s)
+
+    with ThreadPoolExecutor(max_workers=min(_THREADS, len(members) or 1)) as pool:
+        return View(members=tuple(pool.map(one, members)), local_id=own.member_id)
+
+
+def _see(client: Gateway | Etcdctl, member: Member, urls: t.Sequence[str], timeout_s: float) -> Seen:
+    failure = "it has never started" if not member.name else "it advertises no client URL"
+    for url in urls:
+        try:
+            status = client.status(url, timeout_s)
+        except EtcdError as error:
+            failure = error.message
+            continue
+        if status.member_id != member.id:
+            failure = f"at {url} another member answers (id {status.member_id:x})"
+            continue
+        try:
+            client.read(url, timeout_s)
+        except EtcdError as error:
+            return Seen(member, status, read_failure=error.message)
+        return Seen(member, status)
+    return Seen(member, failure=failure)

@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Everything that an upgrade wants to know of a node, as one dict: the result of kubeadm_info."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+
+if t.TYPE_CHECKING:
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, StaticPod
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
+
+_CERTIFICATE_FILES = (
+    "/etc/kubernetes/admin.conf",
+    "/etc/kubernetes/super-admin.conf",
+    "/etc/kubernetes/controller-manager.conf",
+    "/etc/kubernetes/scheduler.conf",
+    "/etc/kubernetes/kubelet.conf",
+    "/var/lib/kubelet/pki/kubelet.crt",
+)
+_DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
+_SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
+
+
+def collect(node: Node, now: float | None = None) -> JsonDict:
+    """Read the node. `now` is the time that certificates are measured against, seconds since the epoch."""
+    moment = time.time() if now is None else now
+    # Commands are slow (a Go program takes 50 to 100 ms to say its version), files are not.
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        versions = {
+            "kubeadm": pool.submit(node.version_of, "kubeadm", "version", "-o", "short"),
+            "kubelet": pool.submit(node.version_of, "kubelet", "--version"),
+            "kubectl": pool.submit(node.version_of, "kubectl", "version", "--client"),
+        }
+        running = pool.submit(_running_kubelet, node)
+        runtime = pool.submit(_runtime, node)
+        rpm = pool.submit(_rpm_packages, node)
+        info = _from_files(node, moment)
+        packages = {**_dpkg_packages(node), **rpm.result()}
+        for name, version in versions.items():
+            info[name].update(version=version.result(), package=packages.get(name))
+        info["kubelet"].update(running.result())
+        info["packages"] = packages
+        info["container_runtime"] = runtime.result()
+    return info
+
+
+def _from_files(node: Node, moment: float) -> JsonDict:
+    pods, foreign = node.static_pods()
+    client = node.kubelet_client()
+    flags, empty = node.kubelet_flags()
+    data_dir = pods["etcd"].flags.get("data-dir", "/var/lib/etcd") if "etcd" in pods else ""
+    return {
+        "node_name": node.node_name(),
+        "hostname": node.hostname(),
+        "role": "control_plane" if node.is_control_plane() else "worker",
+        "kubeadm": {},
+        "kubectl": {},
+        "kubelet": {
+            "flags": [asdict(flag) for flag in flags],
+            "empty_variables": empty,
+            "config": _kubelet_config(node),
+            "config_written": node.modified(node_paths.KUBELET_CONFIG),
+            "instance_config": node.yaml(node_paths.KUBELET_INSTANCE_CONFIG),
+            "instance_config_present": node.exists(node_paths.KUBELET_INSTANCE_CONFIG),
+            "client_cn": client.subject_cn if client else "",
+            "client_o": client.subject_o if client else [],
+        },
+        "kubelet_conf_server": _server(node, "/etc/kubernetes/kubelet.conf"),
+        "static_pods": {component: _pod(pod) for component, pod in pods.items()},
+        "foreign_manifests": [_pod(pod) for pod in foreign],
+        "etcd": {
+            "present": "etcd" in pods,
+            "data_dir": data_dir,
+            "db_bytes": _size(node, f"{data_dir}/member/snap/db") if data_dir else 0,
+        },
+        "cgroup_version": 2 if node.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
+        "swap_on": len((node.read("/proc/swaps") or "").strip().splitlines()) > 1,
+        "kernel": (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip(),
+        "architecture": platform.machine(),
+        "os": _os(node),
+        "disk": _disks(node, data_dir or "/var/lib/etcd"),
+        "certificates": _certificates(node, moment),
+        "external_ca": node.exists("/etc/kubernetes/pki/ca.crt") and not node.exists("/etc/kubernetes/pki/ca.key"),
+        "package_manager": _package_manager(node),
+        "kubeadm_tmp_bytes": node.tree_bytes(node_paths.KUBEADM_TMP),
+        "kubeadm_tmp": node.names(node_paths.KUBEADM_TMP),
+        "time": moment,
+    }
+
+
+def _pod(pod: StaticPod) -> JsonDict:
+    return {key: value for key, value in asdict(pod).items() if key != "component"}
+
+
+def _kubelet_config(node: Node) -> JsonDict:
+    config = node.yaml(node_paths.KUBELET_CONFIG)
+    return {key: value for key, value in config.items() if key not in _SECRET_KUBELET_KEYS}
+
+
+def _running_kubelet(node: Node) -> JsonDict:
+    pid = node.kubelet_pid()
+    started = node.process_started(pid) if pid else None
+    return {
+        "running": pid is not None,
+        "running_version": node.kubelet_running_version(pid) if pid else "",
+        "started_epoch": started,
+        "running_since": _utc(started) if started else "",
+    }
+
+
+def _utc(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _server(node: Node, path: str) -> str:
+    try:
+        return Kubeconfig.parse(node.read(path) or "", path).server
+    except ValueError:
+        return ""
+
+
+def _size(node: Node, path: str) -> int:
+    try:
+        return node.path(path).stat().st_size
+    except OSError:
+        return 0
+
+
+def _os(node: Node) -> dict[str, str]:
+    values: dict[str, str] = {}
+    text = node.read("/etc/os-release") or node.read("/usr/lib/os-release") or ""
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            try:
+                values[key.strip()] = " ".join(shlex.split(value))
+            except ValueError:
+                values[key.strip()] = value.strip()
+    return {key: values.get(key.upper(), "") for key in ("id", "version_id", "pretty_name")}
+
+
+def _disks(node: Node, etcd: str) -> dict[str, dict[str, int]]:
+    disks: dict[str, dict[str, int]] = {}
+    for path in ("/", etcd, "/var/lib/containerd", "/var/lib/kubelet", "/etc/kubernetes"):
+        try:
+            stat, device = os.statvfs(node.path(path)), os.stat(node.path(path)).st_dev
+        except OSError:
+            continue
+        disks[path] = {
+            "total_bytes": stat.f_blocks * stat.f_frsize,
+            "free_bytes": stat.f_bavail * stat.f_frsize,
+            "inodes_free": stat.f_favail,
+            "inodes_total": stat.f_files,
+            "device": device,
+        }
+    return disks
+
+
+def _certificates(node: Node, moment: float) -> list[JsonDict]:
+    pki = [f"/etc/kubernetes/pki/{name}" for name in node.names("/etc/kubernetes/pki") if name.endswith(".crt")]
+    pki += [f"/etc/kubernetes/pki/etcd/{n}" for n in node.names("/etc/kubernetes/pki/etcd") if n.endswith(".crt")]
+    found = []
+    for path in [*pki, *_CERTIFICATE_FILES]:
+        certificate = node.certificate(path)
+        if certificate:
+            found.append(
+                {
+                    "path": path,
+                    "subject_cn": certificate.subject_cn,
+                    "not_after": _utc(certificate.not_after),
+                    "days_left": int((certificate.not_after - moment) // 86400),
+                }
+            )
+    return found
+
+
+def _runtime(node: Node) -> JsonDict:
+    endpoint = ""
+    for path in (node_paths.KUBELET_INSTANCE_CONFIG, node_paths.KUBELET_CONFIG):
+        endpoint = endpoint or str(node.yaml(path).get("containerRuntimeEndpoint") or "")
+    if not endpoint:
+        flags = [flag.value for flag in node.kubelet_flags()[0] if flag.name == "container-runtime-endpoint"]
+        present = [f"unix://{socket}" for socket in _DEFAULT_SOCKETS if node.exists(socket)]
+        endpoint = next(iter(flags + present), "")
+    name = "cri-o" if "crio" in endpoint else "containerd" if "containerd" in endpoint else ""
+    version = ""
+    if name:
+        version = node.version_of("crio" if name == "cri-o" else "containerd", "--version")
+    elif endpoint:
+        version = node.version_of("crictl", "--runtime-endpoint", endpoint, "version")
+    return {"name": name, "version": version, "socket": endpoint}
+
+
+def _package_manager(node: Node) -> str:
+    for command, name in (("apt-get", "apt"), ("zypper", "zypper"), ("dnf5", "dnf"), ("dnf", "dnf"), ("yum", "yum")):
+        if node.find(command):
+            return name
+    return ""
+
+
+def _dpkg_packages(node: Node) -> dict[str, dict[str, object]]:
+    return kubelet_text.dpkg_packages(node.read("/var/lib/dpkg/status") or "")
+
+
+def _rpm_packages(node: Node) -> dict[str, dict[str, object]]:
+    if not node.find("rpm") or not (node.exists("/var/lib/rpm") or node.exists("/usr/lib/sysimage/rpm")):
+        return {}
+    # rpm exits with the number of names that are not installed, and lists the others.
+    query = ("-q", "--queryformat", "%{NAME}\t%{VERSION}-%{RELEASE}\n")
+    listing = node.output("rpm", *query, *kubelet_text.PACKAGES, any_rc=True)
+    excludes = [
+        kubelet_text.exclude_lines(node.read(f"/etc/{folder}/{name}") or "")
+        for folder in ("yum.repos.d", "dnf", ".")
+        for name in node.names(f"/etc/{folder}")
+        if name.endswith(".repo") or name in ("dnf.conf", "yum.conf")
+    ]
+    locks = {
+        "versionlock": "\n".join(
+            node.read(path) or ""
+            for path in (
+                "/etc/dnf/plugins/versionlock.list",
+                "/etc/dnf/versionlock.toml",
+                "/etc/yum/pluginconf.d/versionlock.list",
+            )
+        ),
+        "zypper": node.read("/etc/zypp/locks") or "",
+        "exclude": "\n".join(excludes),
+    }
+    return kubelet_text.rpm_packages(listing, locks)

@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Static pod manifests and image names."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import StaticPod
+
+
+def image_tag(image: str) -> str:
+    """``v1.35.4`` of ``registry:5000/a/kube-apiserver:v1.35.4@sha256:...``; empty where there is no tag."""
+    name = image.split("@", 1)[0].rsplit("/", 1)[-1]
+    return name.split(":", 1)[1] if ":" in name else ""
+
+
+def parse_flags(arguments: list[str]) -> dict[str, str]:
+    """``--name=value``, ``--name value`` and ``--name`` to a dict; what is no flag is left out.
+
+    A flag without a value is ``true``, as the Go flag packages take it.
+    """
+    flags: dict[str, str] = {}
+    pending = ""
+    for argument in arguments:
+        if argument.startswith("-") and argument.strip("-"):
+            name, equals, value = argument.lstrip("-").partition("=")
+            flags[name] = value if equals else "true"
+            pending = "" if equals else name
+        else:
+            if pending:
+                flags[pending] = argument
+            pending = ""
+    return flags
+
+
+def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
+    """Read one manifest. What cannot be read is returned with `error` set, so that it can be reported."""
+    try:
+        manifest = yamlread.load_mapping(text)
+    except yamlread.UnreadableYaml as error:
+        return StaticPod(file=file, component=component, error=str(error))
+    spec = _dict(manifest.get("spec"))
+    containers = [c for c in spec.get("containers") or [] if isinstance(c, dict)]
+    if manifest.get("kind") != "Pod" or not containers:
+        return StaticPod(file=file, component=component, error="it is not a Pod with containers")
+    # The container of a component has its name; a sidecar that a patch added has another.
+    main = next((c for c in containers if c.get("name") == component), containers[0])
+    arguments = [str(part) for key in ("command", "args") for part in main.get(key) or []]
+    image = str(main.get("image") or "")
+    return StaticPod(
+        file=file,
+        component=component,
+        name=str(_dict(manifest.get("metadata")).get("name") or ""),
+        image=image,
+        tag=image_tag(image),
+        flags=parse_flags(arguments),
+        api_references=api_references(spec),
+    )
+
+
+def api_references(spec: dict[str, t.Any]) -> list[str]:
+    """The API objects that a pod spec needs: a static pod must have none.
+
+    A kubelet from 1.34 on refuses them (kubernetes/kubernetes#131837).
+    """
+    found: list[str] = []
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        found.append(f"serviceaccount/{account}")
+    found += [f"resourceclaim/{claim.get('name')}" for claim in _dicts(spec.get("resourceClaims"))]
+    for volume in _dicts(spec.get("volumes")):
+        for source in [volume, *_dicts(_dict(volume.get("projected")).get("sources"))]:
+            found += _source_references(source)
+    for container in _dicts(spec.get("containers")) + _dicts(spec.get("initContainers")):
+        values = [_dict(variable.get("valueFrom")) for variable in _dicts(container.get("env"))]
+        for value in values + _dicts(container.get("envFrom")):
+            for key, kind in (
+                ("configMapKeyRef", "configmap"),
+                ("secretKeyRef", "secret"),
+                ("configMapRef", "configmap"),
+                ("secretRef", "secret"),
+            ):
+                if isinstance(value.get(key), dict):
+                    found.append(f"{kind}/{value[key].get('name')}")
+    return sorted(set(found))
+
+
+def _source_references(source: dict[str, t.Any]) -> list[str]:
+    found: list[str] = []
+    for key, kind, name in (
+        ("secret", "secret", "secretName"),
+        ("configMap", "configmap", "name"),
+        ("persistentVolumeClaim", "persistentvolumeclaim", "claimName"),
+        ("clusterTrustBundle", "clustertrustbundle", "name"),
+    ):
+        if isinstance(source.get(key), dict):
+            found.append(f"{kind}/{source[key].get(name) or source[key].get('name')}")
+    if "serviceAccountToken" in source:
+        found.append("serviceaccount/default")
+    return found
+
+
+def _dict(value: t.Any) -> dict[str, t.Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: t.Any) -> list[dict[str, t.Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

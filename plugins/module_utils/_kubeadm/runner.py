@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Run kubeadm so that it outlives the task that started it.
+
+A control-plane node is at its weakest in the middle of ``kubeadm upgrade``,
+with one manifest moved away and the next not yet moved in. kubeadm must not
+die there because the controller or the connection did, so it runs in a
+session of its own and writes to files, not to a pipe whose reader may go. A
+later task finds it and waits for its end instead of starting a second one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, Line, Ran
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+STATE = "/var/lib/evergreen-kubeadm"
+POLL_S = 0.2
+GRACE_S = 5.0
+"""Between SIGTERM and SIGKILL at the deadline."""
+
+
+class Busy(EvergreenError):
+    """Another task of this collection is at work on the node."""
+
+
+class Runner:
+    """The one run of kubeadm on a node, and the note that it leaves there while it is not finished."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.folder = node.path(STATE)
+        self._note = self.folder / "kubeadm-upgrade.json"
+        self._lock: t.IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Keep other tasks away until this process ends. Raises Busy."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = (self.folder / "kubeadm-upgrade.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Busy(
+                "Another task is upgrading this node now.", hint="Wait for it to end, then run this again."
+            ) from None
+
+    def unfinished(self) -> JsonDict:
+        """The note of a run that nobody has seen succeed; empty where there is none."""
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return note if isinstance(note, dict) else {}
+
+    def is_alive(self, note: JsonDict) -> bool:
+        """Whether the kubeadm of a note still runs. The start time tells it from a later process of the same id."""
+        return bool(note.get("pid")) and self._started(int(note["pid"])) == note.get("pid_started")
+
+    def finished(self) -> None:
+        """Success was proven: nothing is left to come back to."""
+        for path in (self._note, self._log("stdout"), self._log("stderr")):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                continue
+
+    def run(self, argv: list[str], target: str, deadline: Deadline) -> Ran:
+        """Start kubeadm and wait for its end; at the deadline its process group is ended."""
+        note: JsonDict = {"target": target, "argv": argv, "started": time.time()}
+        self._write(note)
+        with self._log("stdout").open("wb") as stdout, self._log("stderr").open("wb") as stderr:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                cwd="/",
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        self._write({**note, "pid": process.pid, "pid_started": self._started(process.pid)})
+        lines, timed_out = self._follow(process.pid, lambda: process.poll() is not None, deadline)
+        rc = process.wait()
+        return Ran(argv=argv, rc=None if timed_out else rc, lines=lines, timed_out=timed_out)
+
+    def attach(self, note: JsonDict, deadline: Deadline) -> Ran:
+        """Wait for the end of a kubeadm that an earlier task started."""
+        lines, timed_out = self._follow(int(note["pid"]), lambda: not self.is_alive(note), deadline)
+        return Ran(argv=list(note["argv"]), rc=None, lines=lines, timed_out=timed_out, attached=True)
+
+    def _follow(self, pid: int, ended: t.Callable[[], bool], deadline: Deadline) -> tuple[list[Line], bool]:
+        tails = [_Tail(self._log(name), name) for name in ("stdout", "stderr")]
+        lines: list[Line] = []
+        timed_out = False
+        while True:
+            over = ended()
+            for tail in tails:
+                lines += tail.read(last=over)
+            if over:
+                return lines, timed_out
+            if deadline.expired():
+                timed_out = True
+                _end_group(pid, ended)
+                continue
+            deadline.sleep(POLL_S)
+
+    def _log(self, stream: str) -> Path:
+        return self.folder / f"kubeadm-upgrade.{stream}"
+
+    def _write(self, note: JsonDict) -> None:
+        """Replace the note in one step, so that a crash leaves the old one or the new one."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._note.with_suffix(".new")
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(note, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._note)
+
+    def _started(self, pid: int) -> str:
+        """Ticks after boot at which a process started (proc(5), stat field 22); empty where it is gone or a zombie."""
+        fields = (self.node.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+        return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
+
+
+class _Tail:
+    """Reads what was appended to a file since the last look, as whole lines with the time of the look."""
+
+    def __init__(self, path: Path, stream: str) -> None:
+        self.path = path
+        self.stream = stream
+        self.offset = 0
+        self.rest = b""
+
+    def read(self, *, last: bool) -> list[Line]:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                new = file.read()
+        except OSError:
+            new = b""
+        self.offset += len(new)
+        whole = (self.rest + new).split(b"\n")
+        self.rest = whole.pop()
+        if last and self.rest:
+            whole.append(self.rest)
+            self.rest = b""
+        now = time.time()
+        return [Line(at=now, stream=self.stream, text=plain_text(line)) for line in whole]
+
+
+def plain_text(line: bytes) -> str:
+    """A line without the colours that kubeadm's system verification writes even where there is no terminal."""
+    return _COLOUR.sub("", line.decode("utf-8", "replace")).rstrip("\r")
+
+
+def _end_group(pid: int, ended: t.Callable[[], bool]) -> None:
+    """SIGTERM, then SIGKILL, to kubeadm and what it started: it leads a process group of its own."""
+    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        until = time.monotonic() + patience
+        while time.monotonic() < until and not ended():
+            time.sleep(0.05)
+        if ended():
+            return

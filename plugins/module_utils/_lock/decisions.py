@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Who holds the upgrade lock, and what may be done with it: pure functions on the JSON of a Lease.
+
+The Lease is ``coordination.k8s.io/v1``. Its holder is free to act until
+``renewTime + leaseDurationSeconds``; after that anybody may take it over
+(https://kubernetes.io/docs/concepts/architecture/leases/). All times are those
+of the API server, so that contenders need no common clock of their own.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+PURPOSE_ANNOTATION = "evergreen.kubeadm/purpose"
+
+
+class LockState(t.TypedDict):
+    """A Lease as people read it. Times are RFC 3339 in UTC, None where the Lease does not say."""
+
+    holder: str | None
+    purpose: str | None
+    acquired_at: str | None
+    renewed_at: str | None
+    expires_at: str | None
+    lease_seconds: int | None
+    transitions: int
+
+
+class Decision(t.NamedTuple):
+    """What to do next.
+
+    `action` is one of ``create``, ``acquire`` (a Lease that nobody holds),
+    ``renew`` (our own), ``take_over`` (expired), ``refuse`` (somebody else's),
+    ``delete`` and ``none``.
+    """
+
+    action: str
+    body: dict[str, t.Any] | None = None
+    previous_holder: str | None = None
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read the ``Time`` and ``MicroTime`` of the Kubernetes API; None where there is none or it cannot be read."""
+    if not text:
+        return None
+    for pattern in ("%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ"):
+        try:
+            return datetime.strptime(text, pattern).replace(tzinfo=timezone.utc)
+        except ValueError:
+            continue
+    return None
+
+
+def micro_time(moment: datetime) -> str:
+    """A moment as ``MicroTime``: the API refuses other than six digits."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def describe(lease: dict[str, t.Any] | None) -> LockState:
+    """The state of the lock for results and messages; `lease` of None is a lock that nobody holds."""
+    spec = (lease or {}).get("spec") or {}
+    metadata = (lease or {}).get("metadata") or {}
+    expires = _expiry(spec)
+    return LockState(
+        holder=spec.get("holderIdentity") or None,
+        purpose=(metadata.get("annotations") or {}).get(PURPOSE_ANNOTATION),
+        acquired_at=spec.get("acquireTime"),
+        renewed_at=spec.get("renewTime"),
+        expires_at=micro_time(expires) if expires else None,
+        lease_seconds=spec.get("leaseDurationSeconds"),
+        transitions=spec.get("leaseTransitions") or 0,
+    )
+
+
+def is_expired(lease: dict[str, t.Any], now: datetime) -> bool:
+    """Whether the holder's time is over.
+
+    A Lease with a holder but without times was not written by this tool and
+    never ends by itself: it counts as held.
+    """
+    expires = _expiry(lease.get("spec") or {})
+    return expires is not None and now >= expires
+
+
+def decide_held(
+    lease: dict[str, t.Any] | None,
+    *,
+    identity: tuple[str, str],
+    holder: str,
+    lease_seconds: int,
+    purpose: str | None,
+    now: datetime,
+) -> Decision:
+    """What makes `holder` hold the lock. `identity` is the namespace and name of the Lease, `now` the server's time.
+
+    The body of an update keeps ``metadata.resourceVersion``, so that the
+    server answers 409 where anybody else was faster.
+    """
+    stamp = micro_time(now)
+    fresh = {
+        "holderIdentity": holder,
+        "leaseDurationSeconds": lease_seconds,
+        "acquireTime": stamp,
+        "renewTime": stamp,
+        "leaseTransitions": 0,
+    }
+    if lease is None:
+        metadata: dict[str, t.Any] = {"namespace": identity[0], "name": identity[1]}
+        if purpose:
+            metadata["annotations"] = {PURPOSE_ANNOTATION: purpose}
+        return Decision("create", {**_KIND, "metadata": metadata, "spec": fresh})
+    spec = lease.get("spec") or {}
+    found = spec.get("holderIdentity") or None
+    transitions = spec.get("leaseTransitions") or 0
+    if found == holder:
+        renewed = {**spec, "renewTime": stamp, "leaseDurationSeconds": lease_seconds}
+        return Decision("renew", _updated(lease, renewed, purpose))
+    if found is None:
+        return Decision("acquire", _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, purpose))
+    if is_expired(lease, now):
+        body = _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, purpose)
+        return Decision("take_over", body, previous_holder=found)
+    return Decision("refuse", previous_holder=found)
+
+
+def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool) -> Decision:
+    """What gives the lock back. Another holder's Lease stays, expired or not, unless `force`.
+
+    The preconditions make the server refuse the deletion where the Lease was
+    replaced or renewed since it was read.
+    """
+    if lease is None:
+        return Decision("none")
+    found = (lease.get("spec") or {}).get("holderIdentity") or None
+    if found is not None and found != holder and not force:
+        return Decision("none", previous_holder=found)
+    metadata = lease.get("metadata") or {}
+    preconditions = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+    return Decision("delete", body, previous_holder=found)
+
+
+def refusal(state: LockState, *, identity: tuple[str, str], now: datetime) -> tuple[str, str]:
+    """The message and the hint for a lock that somebody else holds."""
+    namespace, name = identity
+    purpose = f" for {state['purpose']}" if state["purpose"] else ""
+    expires = parse_time(state["expires_at"])
+    if expires is None:
+        until = "it has no expiry"
+    else:
+        until = f"it expires at {state['expires_at']}, in {max(0, round((expires - now).total_seconds()))} s"
+    message = (
+        f"The upgrade lock {namespace}/{name} is held by {state['holder']}{purpose} since {state['acquired_at']}, "
+        f"last renewed {state['renewed_at']}; {until}."
+    )
+    hint = (
+        "Wait for that run to end. If it is dead, its lock is taken over once it has expired; to release it before, "
+        f"make sure that nothing of it is still running, then run: kubectl -n {namespace} delete lease {name}"
+    )
+    return message, hint
+
+
+_KIND = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+
+
+def _expiry(spec: dict[str, t.Any]) -> datetime | None:
+    renewed = parse_time(spec.get("renewTime")) or parse_time(spec.get("acquireTime"))
+    seconds = spec.get("leaseDurationSeconds")
+    return renewed + timedelta(seconds=seconds) if renewed and seconds is not None else None
+
+
+def _updated(lease: dict[str, t.Any], spec: dict[str, t.Any], purpose: str | None) -> dict[str, t.Any]:
+    metadata = dict(lease.get("metadata") or {})
+    metadata.pop("managedFields", None)
+    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != PURPOSE_ANNOTATION}
+    own = spec.get("holderIdentity") == (lease.get("spec") or {}).get("holderIdentity")
+    kept = (metadata.get("annotations") or {}).get(PURPOSE_ANNOTATION) if own else None
+    if purpose or kept:
+        annotations[PURPOSE_ANNOTATION] = purpose or kept
+    metadata["annotations"] = annotations
+    return {**_KIND, "metadata": metadata, "spec": spec}

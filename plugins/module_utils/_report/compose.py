@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""From the journal and the probe's lines to the report. Pure; no clock, no files.
+
+A run can end anywhere, so every event may be missing. What the journal does
+not say is null in the report, never guessed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.steps import Step, Steps
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
+
+Json = dict[str, t.Any]
+FAILURES_KEPT = 100
+API_TARGET = "api"
+SERVICE_PREFIX = "service/"
+
+
+def seconds_between(begin: str | None, end: str | None) -> float | None:
+    """Seconds from one RFC 3339 time to another, to the millisecond; None where one is missing or no time."""
+    first, second = moment(begin), moment(end)
+    return None if first is None or second is None else round((second - first).total_seconds(), 3)
+
+
+def moment(text: object) -> datetime.datetime | None:
+    """An RFC 3339 time with its zone; None for anything else."""
+    try:
+        # Python 3.9 and 3.10 do not read the Z.
+        found = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
+
+
+def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
+    """The report of the newest run in `journal`, with the availability that `probe` measured.
+
+    `journal` holds entries as upgrade_journal writes them, `probe` the lines
+    of availability_probe. The keys are those that RETURN of upgrade_report
+    documents.
+    """
+    events = newest_run(journal)
+    data = {name: [_data(event) for event in events if event.get("event") == name] for name in ("run_started", "plan")}
+    start = data["run_started"][0] if data["run_started"] else {}
+    steps = Steps.replay(events)
+    end = next((event for event in reversed(events) if event.get("event") in ("run_finished", "run_failed")), None)
+    result = outcome(end, steps)
+    started = events[0].get("time") if events else None
+    finished = end.get("time") if end else None
+    return {
+        "result": result,
+        "from": _tag(start.get("from")),
+        "to": _tag(start.get("to")),
+        "started": started,
+        "finished": finished,
+        "duration_s": seconds_between(started, finished or _last_time(events)),
+        "run_id": start.get("run_id"),
+        "nodes": nodes(events, steps, result),
+        "availability": availability(probe),
+        "evictions": evictions(events),
+        "findings": findings(events),
+        "bypasses": _distinct([_data(event) for event in events if event.get("event") == "bypass"]),
+        "failure": failure(events, end, steps) if result == "failed" else None,
+    }
+
+
+def newest_run(journal: Sequence[Json]) -> list[Json]:
+    """The events from the last ``run_started`` on; all where there is none."""
+    begin = 0
+    for index, event in enumerate(journal):
+        if event.get("event") == "run_started":
+            begin = index
+    return list(journal[begin:])
+
+
+def outcome(end: Json | None, steps: Steps) -> str:
+    """``succeeded``, ``failed`` or ``interrupted``: the end of the journal decides, then a host that stands failed."""
+    if end is None:
+        return "failed" if steps.failed_hosts() else "interrupted"
+    if end.get("event") == "run_failed" or end.get("status") == "failed":
+        return "failed"
+    return "succeeded"
+
+
+def nodes(events: Sequence[Json], steps: Steps, result: str) -> list[Json]:
+    """One entry a node, in the order of the plan, then in the order of their first step."""
+    planned = _node_versions(events, "plan", keep_first=True)
+    verified = _node_versions(events, "verified", keep_first=False)
+    known = {**planned, **{name: node for name, node in verified.items() if name not in planned}}
+    hosts: dict[str, list[str]] = {name: [] for name in known}
+    for host in steps.hosts():
+        hosts.setdefault(node_of_host(host, known), []).append(host)
+    made = []
+    for name, its_hosts in hosts.items():
+        its_steps = [step for host in its_hosts for step in steps.of(host, result)]
+        if name not in known and name in ("localhost", "127.0.0.1"):
+            continue
+        made.append(
+            {
+                "name": name,
+                "role": known.get(name, {}).get("role"),
+                "from": _tag(planned.get(name, {}).get("version")),
+                "to": _tag(verified.get(name, {}).get("version") or _version_seen(its_steps)),
+                "steps": [
+                    {
+                        "name": step.name,
+                        "started": step.started,
+                        "finished": step.finished,
+                        "duration_s": seconds_between(step.started, step.finished),
+                        "status": step.status,
+                    }
+                    for step in its_steps
+                ],
+            }
+        )
+    return made
+
+
+def node_of_host(host: str, known: Mapping[str, Json]) -> str:
+    """The name of the node that the inventory calls `host`: as the plan says, the same, or the only one with its
+    first label (``cp1`` and ``cp1.example.org``); `host` itself where there is none.
+    """
+    for name, node in known.items():
+        if node.get("host") == host:
+            return name
+    if host in known:
+        return host
+    alike = [name for name in known if name.split(".")[0] == host.split(".", maxsplit=1)[0]]
+    return alike[0] if len(alike) == 1 else host
+
+
+def availability(probe: Sequence[Json]) -> Json:
+    """``{api, services: {name}}``, each ``{requests, failed, longest_gap_s, failures}``.
+
+    Where nothing was measured there are no requests, and the gap is None.
+    """
+    targets: dict[str, Json] = {}
+    for line in probe:
+        target = line.get("target")
+        if not isinstance(target, str):
+            continue
+        total = targets.setdefault(target, _nothing_measured())
+        if isinstance(line.get("requests"), int):
+            total["requests"] += line["requests"]
+            total["failed"] += int(line.get("failed") or 0)
+            total["longest_gap_s"] = max(total["longest_gap_s"] or 0.0, float(line.get("gap_s") or 0.0))
+        elif "error" in line and len(total["failures"]) < FAILURES_KEPT:
+            total["failures"].append({key: line.get(key) for key in ("time", "error", "message", "after_s")})
+    return {
+        "api": targets.get(API_TARGET, _nothing_measured()),
+        "services": {
+            target[len(SERVICE_PREFIX) :]: total
+            for target, total in sorted(targets.items())
+            if target.startswith(SERVICE_PREFIX)
+        },
+    }
+
+
+def evictions(events: Sequence[Json]) -> Json:
+    """``{pods, total, per_pod, moves}``.
+
+    `total` counts the pods that were evicted, each by its UID. `pods` is the
+    number of movable pods at the start of the run where the journal has it;
+    else the distinct pods of the moves by namespace and name, by which a
+    replacement under a new name counts as another pod.
+    """
+    moves: dict[tuple[object, ...], Json] = {}
+    movable: int | None = None
+    for event in events:
+        data = _data(event)
+        if event.get("event") == "plan" and movable is None:
+            movable = _count(data.get("movable_pods"))
+        if event.get("event") != "evictions":
+            continue
+        if movable is None:
+            movable = _count(data.get("workload_pods"))
+        for pod in _dicts(data.get("pods")):
+            if pod.get("evicted_at"):
+                identity = (
+                    (pod["uid"],) if pod.get("uid") else (pod.get("namespace"), pod.get("name"), pod["evicted_at"])
+                )
+                moves.setdefault(
+                    identity, {key: pod.get(key) for key in ("namespace", "name", "owner", "node", "evicted_at")}
+                )
+    distinct = len({(move["namespace"], move["name"]) for move in moves.values()})
+    pods = movable if movable is not None else distinct
+    return {
+        "pods": pods,
+        "total": len(moves),
+        "per_pod": round(len(moves) / pods, 3) if pods else 0.0,
+        "moves": list(moves.values()),
+    }
+
+
+def findings(events: Sequence[Json]) -> list[Json]:
+    """The findings of the plans and those that were recorded on the way, each once."""
+    found: list[Json] = []
+    for event in events:
+        if event.get("event") == "plan":
+            found.extend(_dicts(_data(event).get("findings")))
+        elif event.get("event") == "finding" and _data(event):
+            found.append(_data(event))
+    return _distinct(found)
+
+
+def failure(events: Sequence[Json], end: Json | None, steps: Steps) -> Json:
+    """``{host, step, message, hint}`` of what ended the run.
+
+    The first host that stands failed is the cause; the event that ended the
+    run may come from another host, because handlers run where they can.
+    """
+    data = _data(end) if end else {}
+    failed = steps.failed_hosts()
+    host = data.get("host") or (failed[0] if failed else None) or (end or {}).get("host")
+    last = steps.last(str(host)) if host else None
+    seen = last.data if last and last.status == "failed" else {}
+    return {
+        "host": host,
+        "step": data.get("step") or (last.name if last else None),
+        "message": data.get("message") or seen.get("message") or "The journal does not say what failed.",
+        "hint": data.get("hint") or seen.get("hint") or "",
+    }
+
+
+def _last_time(events: Sequence[Json]) -> str | None:
+    """The newest time of any event; hosts write at once, so the last line need not have it."""
+    known = [(found, str(event["time"])) for event in events if (found := moment(event.get("time")))]
+    return max(known)[1] if known else None
+
+
+def _version_seen(steps: Sequence[Step]) -> object:
+    """The version that the newest finished step with one saw on the node: for a run that came to no verification."""
+    for step in reversed(steps):
+        if step.status == "finished" and step.data.get("version"):
+            return step.data["version"]
+    return None
+
+
+def _node_versions(events: Sequence[Json], name: str, *, keep_first: bool) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for event in events:
+        if event.get("event") == name:
+            for node in _dicts(_data(event).get("nodes")):
+                if isinstance(node.get("name"), str) and not (keep_first and node["name"] in found):
+                    found[node["name"]] = node
+    return found
+
+
+def _nothing_measured() -> Json:
+    return {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": []}
+
+
+def _data(event: Json | None) -> Json:
+    data = (event or {}).get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _dicts(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _count(value: object) -> int | None:
+    """A number of things; a template may have made a text of it."""
+    text = str(value)
+    return int(text) if text.isdigit() else None
+
+
+def _distinct(items: Sequence[Json]) -> list[Json]:
+    found: list[Json] = []
+    for item in items:
+        if item not in found:
+            found.append(item)
+    return found
+
+
+def _tag(text: object) -> str | None:
+    """A version as the API writes it (``v1.35.4``); what is no version stays as it is."""
+    if not text:
+        return None
+    try:
+        return Version.parse(str(text)).tag
+    except VersionError:
+        return str(text)

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""JSON-lines files of a run: its journal, and what the probe saw.
+
+One line is one JSON object with at least ``time``. Readers skip what they
+cannot read, because a run that was killed may leave half a line.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+import re
+import typing as t
+from collections.abc import Iterable, Mapping
+
+EVENTS = (
+    "run_started",
+    "run_finished",
+    "run_failed",
+    "plan",
+    "step",
+    "evictions",
+    "finding",
+    "bypass",
+    "verified",
+    "note",
+)
+STATUSES = ("started", "finished", "failed")
+
+HIDDEN = "(hidden)"
+_SECRET_NAME = re.compile(
+    r"(?:^|[_-])(?:password|passphrase|passwd|secret|token|api_?key|private_?key|client_?key|certificate_?key)$",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"  # PEM
+    r"|(?<=Bearer )[A-Za-z0-9._~+/=-]{8,}"  # RFC 6750
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # JSON web token
+    re.DOTALL,
+)
+
+
+def plain(value: t.Any, name: str = "") -> t.Any:
+    """`value` as plain JSON types, without secrets.
+
+    Accepts what a task's arguments can be: subclasses of the built-in types
+    that carry tags (ansible-core 2.19), dates from YAML, sets, bytes. A text
+    under the name of a secret, a private key and a bearer token become
+    ``(hidden)``: a journal is shown to people and kept as an artifact.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Mapping):
+        return {plain_text(key): plain(item, plain_text(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, name) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return [plain(item, name) for item in sorted(value, key=str)]
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, (datetime.datetime, datetime.date)):
+        return value.isoformat()
+    text = plain_text(value)
+    if text and _SECRET_NAME.search(name):
+        return HIDDEN
+    return _SECRET_TEXT.sub(HIDDEN, text)
+
+
+def plain_text(value: object) -> str:
+    """`value` as an exact str: decoding makes a new one, which drops a subclass and its tags."""
+    content = bytes(value) if isinstance(value, (bytes, bytearray)) else str(value).encode("utf-8", "replace")
+    return content.decode("utf-8", "replace")
+
+
+def entry(
+    *,
+    time: str,
+    host: str,
+    event: str,
+    name: str | None = None,
+    status: str | None = None,
+    data: Mapping[str, t.Any] | None = None,
+) -> dict[str, t.Any]:
+    """One journal entry; keys without a value are left out."""
+    made: dict[str, t.Any] = {"time": plain_text(time), "host": plain_text(host), "event": plain_text(event)}
+    if name:
+        made["name"] = plain(name)
+    if status:
+        made["status"] = plain_text(status)
+    if data:
+        made["data"] = plain(data)
+    return made
+
+
+def append(path: str, line: Mapping[str, t.Any], *, fresh: bool = False) -> None:
+    """Add `line` to the file at `path` in one write, and return when it is on disk.
+
+    `fresh` starts a new file: an old one is kept beside it as ``path.1``.
+    Several hosts' tasks write at once, so the file is locked; a writer that
+    got the lock of a file which was moved aside meanwhile opens the new one.
+    Raises OSError.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    os.makedirs(directory, exist_ok=True)
+    content = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_file_at(descriptor, path):
+                continue
+            if fresh and os.fstat(descriptor).st_size:
+                os.replace(path, path + ".1")
+                continue
+            os.write(descriptor, _after_half_line(descriptor) + content)
+            os.fsync(descriptor)
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_file_at(descriptor: int, path: str) -> bool:
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return False
+    here = os.fstat(descriptor)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _after_half_line(descriptor: int) -> bytes:
+    """A newline where the last writer died in the middle of a line, so that only that line is lost."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        return b"\n"
+    return b""
+
+
+def parse(lines: Iterable[str]) -> list[dict[str, t.Any]]:
+    """The JSON objects of `lines`, in order; a damaged line is left out."""
+    found = []
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def read(path: str) -> list[dict[str, t.Any]]:
+    """The entries of the file at `path`. Raises OSError."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return parse(file)

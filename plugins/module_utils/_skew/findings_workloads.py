@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Findings on budgets, webhooks and APIs, which stop drains and API servers: pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    BLOCKER,
+    NOTE,
+    WARNING,
+    Cluster,
+    Finding,
+    Json,
+    Request,
+    finding,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+
+EXAMPLES_SHOWN = 3
+
+
+def workload_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
+    return [
+        *_budgets(cluster, plan),
+        *_deprecated(cluster, request),
+        *_api_services(cluster),
+        *_webhooks(cluster),
+    ]
+
+
+def is_evictable(pod: Json) -> bool:
+    """Whether a drain evicts the pod and a budget has a say in it.
+
+    Mirror pods and those of DaemonSets stay; a budget does not protect pods
+    that are finished, pending or leaving already (kubernetes
+    pkg/registry/core/pod/storage/eviction.go).
+    """
+    owner = api.controller_of(pod) or {}
+    return not (
+        api.is_mirror(pod)
+        or owner.get("kind") == "DaemonSet"
+        or api.is_finished(pod)
+        or api.phase_of(pod) == "Pending"
+        or api.is_terminating(pod)
+    )
+
+
+def allows_none(budget: Json) -> str:
+    """Why a budget never lets a pod go, whatever one waits for; empty where it may.
+
+    A percentage of maxUnavailable is rounded up, so only 0 % of it is none.
+    """
+    status, spec = budget.get("status") or {}, budget.get("spec") or {}
+    expected = status.get("expectedPods", 0)
+    if status.get("disruptionsAllowed", 0) > 0 or expected == 0:
+        return ""
+    if spec.get("maxUnavailable") in (0, "0", "0%"):
+        return f"maxUnavailable is {spec['maxUnavailable']}"
+    desired = status.get("desiredHealthy", 0)
+    if desired >= expected:
+        return f"it wants {desired} healthy pods of {expected}"
+    return ""
+
+
+def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
+    nodes = {name for hop in plan.hops for name in (*hop["control_plane"], *hop["workers"])}
+    by_namespace: dict[str, list[Json]] = {}
+    for pod in cluster.pods:
+        if api.node_of(pod) in nodes and is_evictable(pod):
+            by_namespace.setdefault(_namespace(pod), []).append(pod)
+    found: list[Finding] = []
+    budgets_of: dict[str, list[str]] = {}
+    for budget in cluster.budgets:
+        selector = (budget.get("spec") or {}).get("selector")
+        pods = [
+            pod for pod in by_namespace.get(_namespace(budget), []) if api.matches_selector(selector, api.labels(pod))
+        ]
+        for pod in pods:
+            budgets_of.setdefault(api.qualified(pod), []).append(api.name_of(budget))
+        if pods:
+            found += _budget(budget, pods)
+    pairs: dict[tuple[str, ...], list[str]] = {}
+    for pod_name, names in budgets_of.items():
+        if len(names) > 1:
+            pairs.setdefault((pod_name.split("/")[0], *sorted(names)), []).append(pod_name)
+    for (namespace, *names), pod_names in sorted(pairs.items()):
+        found.append(
+            finding(
+                "budgets-overlap",
+                BLOCKER,
+                f"poddisruptionbudget/{namespace}/{'+'.join(names)}",
+                f"{len(names)} budgets cover the same pods ({_some(pod_names)}), and the API server then refuses each "
+                "eviction of them",
+                "Change the selectors so that each pod is covered by one budget.",
+                rules.TWO_BUDGETS_SOURCE,
+            )
+        )
+    return found
+
+
+def _budget(budget: Json, pods: list[Json]) -> list[Finding]:
+    subject = f"poddisruptionbudget/{api.qualified(budget)}"
+    names = _some([f"{api.qualified(pod)} on {api.node_of(pod)}" for pod in pods])
+    status = budget.get("status") or {}
+    entry = api.condition(budget, "DisruptionAllowed") or {}
+    if entry.get("reason") == "SyncFailed":
+        return [
+            finding(
+                "budget-broken",
+                BLOCKER,
+                subject,
+                f"the disruption controller cannot compute it: {entry.get('message', '')}; it covers {names}",
+                "Give the pods a controller with a scale, or use minAvailable as a number.",
+                rules.BUDGET_SOURCE,
+            )
+        ]
+    never = allows_none(budget)
+    if never:
+        return [
+            finding(
+                "budget-never-allows",
+                BLOCKER,
+                subject,
+                f"{never}, so it never lets a pod go; it covers {names}",
+                "Run one replica more, or raise maxUnavailable for the time of the upgrade.",
+                rules.BUDGET_SOURCE,
+            )
+        ]
+    if status.get("disruptionsAllowed", 0) > 0 or not status.get("expectedPods", 0):
+        return []
+    unhealthy = [api.qualified(pod) for pod in pods if api.pod_trouble(pod)]
+    told = f"; not ready: {_some(unhealthy)}" if unhealthy else ""
+    return [
+        finding(
+            "budget-used-up",
+            WARNING,
+            subject,
+            f"{status.get('currentHealthy', 0)} pods are healthy, {status.get('desiredHealthy', 0)} are wanted, so "
+            f"none may go now{told}; it covers {names}",
+            "Make the pods healthy before; a drain waits for it until its timeout.",
+            rules.BUDGET_SOURCE,
+        )
+    ]
+
+
+def _deprecated(cluster: Cluster, request: Request) -> list[Finding]:
+    asked: dict[tuple[str, str, str, str], list[str]] = {}
+    for answer in cluster.api_servers:
+        for entry in answer["deprecated"]:
+            resource = entry["resource"] + (f"/{entry['subresource']}" if entry["subresource"] else "")
+            key = (entry["group"], entry["version"], resource, entry["removed_release"])
+            asked.setdefault(key, []).append(answer["node"])
+    found = []
+    for (group, version, resource, removed), nodes in sorted(asked.items()):
+        subject = f"{resource}.{version}.{group}" if group else f"{resource}.{version}"
+        where = f"asked of the API server of {', '.join(sorted(nodes))} since it started"
+        minor = _minor(removed)
+        if minor is not None and minor <= (request.target.major, request.target.minor):
+            severity, when = BLOCKER, f"removed in {removed}"
+            remedy = (
+                "Find who asks: the audit log marks such requests with k8s.io/removed-release. Move it to the newer "
+                "version of the API. The mark lasts until the API server restarts, also when nobody asks any more."
+            )
+        else:
+            severity, when = NOTE, f"deprecated, removed in {removed}" if removed else "deprecated"
+            remedy = "Nothing for this target; move it to the newer version of the API in time."
+        found.append(
+            finding("deprecated-api-in-use", severity, subject, f"{when}, {where}", remedy, rules.DEPRECATED_SOURCE)
+        )
+    return found
+
+
+def _minor(text: str) -> tuple[int, int] | None:
+    major, dot, minor = text.partition(".")
+    return (int(major), int(minor)) if dot and major.isdigit() and minor.isdigit() else None
+
+
+def _api_services(cluster: Cluster) -> list[Finding]:
+    return [
+        finding(
+            "api-service-unavailable",
+            BLOCKER,
+            f"apiservice/{api.name_of(service)}",
+            api.why_not(service, "Available"),
+            "Bring its backend back, or delete the APIService where it is not used: it breaks discovery, and the "
+            "deletion of namespaces.",
+            "https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/",
+        )
+        for service in cluster.api_services
+        if not api.is_true(service, "Available")
+    ]
+
+
+def _webhooks(cluster: Cluster) -> list[Finding]:
+    found = []
+    for hook in cluster.webhooks:
+        subject = f"webhook/{hook['configuration']}/{hook['name']}"
+        pods = "; its rules cover the creation of pods" if hook["covers_pods"] else ""
+        if not hook["ready"]:
+            found.append(
+                finding(
+                    "webhook-down",
+                    BLOCKER,
+                    subject,
+                    f"failurePolicy is Fail and the service {hook['service']} has no ready endpoint{pods}",
+                    "Bring its pods back, or set failurePolicy: Ignore for the time of the upgrade.",
+                    rules.WEBHOOK_SOURCE,
+                )
+            )
+        elif len(set(hook["ready"])) == 1 and hook["covers_pods"]:
+            found.append(
+                finding(
+                    "webhook-on-one-node",
+                    WARNING,
+                    subject,
+                    f"failurePolicy is Fail and all {len(hook['ready'])} ready endpoints of the service "
+                    f"{hook['service']} are on the node {hook['ready'][0] or 'unknown'}{pods}",
+                    "Run two replicas on two nodes: while that node is drained no pod can be created, this webhook's "
+                    "own included.",
+                    rules.WEBHOOK_SOURCE,
+                )
+            )
+    return found
+
+
+def _namespace(thing: Json) -> str:
+    return str((thing.get("metadata") or {}).get("namespace", ""))
+
+
+def _some(names: t.Sequence[str]) -> str:
+    shown = ", ".join(sorted(names)[:EXAMPLES_SHOWN])
+    return shown + (f" and {len(names) - EXAMPLES_SHOWN} more" if len(names) > EXAMPLES_SHOWN else "")

@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""The hops from where the cluster is to the target: pure.
+
+The control plane goes one minor at a time, also with a single API server
+(https://kubernetes.io/releases/version-skew-policy/). A half-upgraded cluster
+is a normal input: what is done already is left out.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    BLOCKER,
+    Finding,
+    NodeState,
+    Request,
+    finding,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import left_to_do
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+# Without a plan there is nothing that an acceptance could let through.
+NO_PLAN = ("control-plane-unknown", "downgrade", "other-major", "intermediate-version-unknown")
+
+
+class EtcdStep(t.TypedDict):
+    """The etcd minors before and after a hop; None where not known."""
+
+    from_minor: str | None
+    to_minor: str | None
+
+
+# `from` is a word of the language, so that this type needs the functional form.
+Hop = t.TypedDict(
+    "Hop",
+    {
+        "from": str,
+        "to": str,
+        "control_plane": list[str],
+        "workers": list[str],
+        "apply_needed": bool,
+        "etcd": t.Optional[EtcdStep],
+    },
+)
+
+
+@dataclass
+class Plan:
+    """`current` is the oldest API server's version. Without hops and problems nothing is to be done."""
+
+    current: Version | None
+    hops: list[Hop] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+
+
+def make_plan(states: list[NodeState], request: Request, *, config: Version | None, kube_proxy: Version | None) -> Plan:
+    """Plan the hops. `config` is the version in kubeadm-config, `kube_proxy` that of the addon; None is unknown."""
+    servers = [s.api_server for s in states if s.is_control_plane and s.api_server]
+    if not servers:
+        return Plan(None, problems=[_no_servers()])
+    lowest, highest = min(servers), max(servers)
+    chain, problems = _chain(lowest, highest, request)
+    if problems:
+        return Plan(lowest, problems=problems)
+    return Plan(lowest, hops=_hops(states, chain, request, lowest, config, kube_proxy))
+
+
+def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Version], list[Finding]]:
+    target = request.target
+    if target.major != lowest.major:
+        return [], [_problem("other-major", f"API server {lowest.tag}, target {target.tag}", "Choose a target of 1.x.")]
+    if target < highest:
+        return [], [
+            _problem(
+                "downgrade",
+                f"an API server runs {highest.tag}, newer than the target {target.tag}",
+                f"Choose {highest} or newer; a control plane cannot go back to an older version. "
+                "To go back to the state before, restore the etcd snapshot of that time.",
+            )
+        ]
+    chain, missing = [], []
+    for minor in range(lowest.minor + 1, target.minor):
+        # A hop that an earlier run has begun is ended with the version that it began with.
+        offered = [v for v in request.available if (v.major, v.minor) == (target.major, minor) and not v.pre]
+        if highest.minor == minor:
+            chain.append(highest)
+        elif offered:
+            chain.append(max(offered))
+        else:
+            missing.append(f"{target.major}.{minor}")
+    if missing:
+        return [], [
+            _problem(
+                "intermediate-version-unknown",
+                f"from {lowest.tag} to {target.tag} the control plane passes through {', '.join(missing)}, "
+                "and available_versions names no version of it",
+                "Give available_versions with what your package repositories offer, or go to the next minor first.",
+            )
+        ]
+    return [*chain, target], []
+
+
+def _hops(
+    states: list[NodeState],
+    chain: list[Version],
+    request: Request,
+    lowest: Version,
+    config: Version | None,
+    kube_proxy: Version | None,
+) -> list[Hop]:
+    order = {name: place for place, name in enumerate(request.control_plane or [])}
+    kubelets = {state.name: state.kubelet for state in states}
+    etcd = min((state.etcd for state in states if state.etcd), default=None)
+    etcd_minor = (etcd.major, etcd.minor) if etcd else None
+    hops: list[Hop] = []
+    before = lowest
+    for place, to in enumerate(chain):
+        last = place == len(chain) - 1
+        following = None if last else chain[place + 1]
+        control_plane = [
+            state
+            for state in states
+            if state.is_control_plane and (left_to_do(state, to) if last else _is_behind(state, kubelets, to))
+        ]
+        # Nodes that an earlier run has begun come first, then the order of the inventory.
+        control_plane.sort(key=lambda s: (s.api_server != to, order.get(s.name, len(order)), s.name))
+        workers = [
+            state.name
+            for state in states
+            if not state.is_control_plane and _worker_goes(state, kubelets[state.name], to, following, request.workers)
+        ]
+        servers = [s.api_server for s in states if s.is_control_plane]
+        addon_behind = kube_proxy is not None and kube_proxy < to and all(server == to for server in servers)
+        apply_needed = (config is None or config < to) or (last and addon_behind)
+        names = [state.name for state in control_plane]
+        if apply_needed and not names:
+            names = [_first(states, order)]
+        if names or workers:
+            next_etcd = rules.etcd_minor_for(to.minor)
+            step = EtcdStep(from_minor=_text(etcd_minor), to_minor=_text(next_etcd)) if etcd_minor else None
+            hops.append(
+                {
+                    "from": str(before),
+                    "to": str(to),
+                    "control_plane": names,
+                    "workers": workers,
+                    "apply_needed": apply_needed,
+                    "etcd": step,
+                }
+            )
+            etcd_minor = next_etcd if etcd_minor else None
+        before = to
+        kubelets.update({name: to for name in (*names, *workers) if (kubelets[name] or to) <= to})
+    return hops
+
+
+def _is_behind(state: NodeState, kubelets: dict[str, Version | None], to: Version) -> bool:
+    versions = [*state.components.values(), state.api_server, kubelets[state.name]]
+    return any(version is None or version < to for version in versions)
+
+
+def _worker_goes(
+    state: NodeState, kubelet: Version | None, to: Version, following: Version | None, policy: str
+) -> bool:
+    """Whether a worker is upgraded in the hop to `to`; `following` is the next hop's version, None in the last hop."""
+    if kubelet is not None and kubelet > to:
+        return False
+    if following is None:
+        return bool(left_to_do(state, to)) if kubelet == state.kubelet else kubelet != to
+    if policy == "each_hop":
+        return kubelet is None or kubelet < to
+    # Only where the control plane of the next hop would leave this kubelet too far behind.
+    return kubelet is None or following.minor - kubelet.minor > rules.kubelet_minors_older(kubelet.minor)
+
+
+def _first(states: list[NodeState], order: dict[str, int]) -> str:
+    return min((s.name for s in states if s.is_control_plane), key=lambda name: (order.get(name, len(order)), name))
+
+
+def _text(minor: tuple[int, int] | None) -> str | None:
+    return f"{minor[0]}.{minor[1]}" if minor else None
+
+
+def _problem(id: str, evidence: str, remedy: str) -> Finding:
+    return finding(id, BLOCKER, "cluster", evidence, remedy, rules.SKEW_POLICY)
+
+
+def _no_servers() -> Finding:
+    return finding(
+        "control-plane-unknown",
+        BLOCKER,
+        "cluster",
+        "no node with the label node-role.kubernetes.io/control-plane shows a kube-apiserver static pod",
+        "Check that this is a cluster of kubeadm, and that the credentials may list nodes and the pods of kube-system.",
+    )

@@ -1,0 +1,271 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_gate
+short_description: Wait until a cluster or one of its nodes is fit for the next step
+version_added: 0.1.0
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+description:
+  - Looks at the cluster again and again until every condition was met in O(consecutive) looks in a row.
+    Fails at the deadline and names each condition that is not met, with what was seen instead.
+  - Conditions are judged by evidence. Each API server is asked directly at its own advertise address, since an answer
+    that came through a load balancer says nothing about the other servers.
+  - Nothing is changed. A request that gets no answer, as happens while an API server restarts, is a bad look and no
+    failure.
+requirements:
+  - kubernetes >= 24.2.0
+  - PyYAML
+extends_documentation_fragment:
+  - evergreen.kubeadm._auth
+  - evergreen.kubeadm._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - One look is taken and reported in RV(ready) and RV(checks). It does not wait and does not fail, because the
+        steps that would meet the conditions are not taken in check mode either.
+  diff_mode:
+    support: none
+    details: Nothing is changed.
+  idempotent:
+    support: full
+options:
+  conditions:
+    description:
+      - V(node_ready) - the Node is Ready.
+      - V(node_heartbeat) - the kubelet renewed the node's Lease since this gate began, which takes it up to 10 seconds.
+        A Node still counts as Ready for some time after its kubelet died.
+      - V(kubelet_version) - the kubelet reports O(kubernetes_version).
+      - V(control_plane_ready) - the static pods of kube-apiserver, kube-controller-manager and kube-scheduler are
+        Ready, with images of O(kubernetes_version) where that is given.
+      - V(etcd_ready) - the static pod of etcd is Ready. Met where etcd is external.
+      - V(api_servers_ready) - every API server of the cluster, not only the one of O(node), answers 200 at its own
+        C(/readyz).
+      - V(api_version) - the API server of O(node), or each one without it, reports O(kubernetes_version).
+      - V(system_pods_ready) - all pods of C(kube-system) on the node are Ready, and none of its DaemonSets misses its
+        pod there.
+      - V(workloads_ready) - Deployments, StatefulSets and DaemonSets are available, whatever nodes they are on.
+    type: list
+    elements: str
+    required: true
+    choices:
+      - node_ready
+      - node_heartbeat
+      - kubelet_version
+      - control_plane_ready
+      - etcd_ready
+      - api_servers_ready
+      - api_version
+      - system_pods_ready
+      - workloads_ready
+  node:
+    description:
+      - The name of the Node that the conditions are judged on.
+      - Without it they are judged on all nodes, and those of the control plane on all control-plane nodes.
+    type: str
+  kubernetes_version:
+    description:
+      - The version that must be running, such as V(1.35.4).
+      - Required for the conditions V(kubelet_version) and V(api_version).
+    type: str
+  workload_namespaces:
+    description: The namespaces that V(workloads_ready) is judged in; all of them where the list is empty.
+    type: list
+    elements: str
+    default: []
+  ignore_workloads:
+    description:
+      - Workloads that V(workloads_ready) leaves out, as C(namespace/name), such as those that were not available
+        before.
+    type: list
+    elements: str
+    default: []
+  timeout_s:
+    description: Seconds until the wait fails. With V(0), one look decides.
+    type: int
+    default: 300
+  interval_s:
+    description: Seconds between two looks.
+    type: float
+    default: 2
+  consecutive:
+    description: How many looks in a row must be good.
+    type: int
+    default: 2
+notes:
+  - Where this module runs must reach the advertise address of each API server for V(api_servers_ready) and
+    V(api_version). Where only a load balancer can be reached, delegate the task to a control-plane node.
+"""
+
+EXAMPLES = r"""
+- name: Wait until the control-plane node runs the new version
+  evergreen.kubeadm.cluster_gate:
+    node: control1
+    kubernetes_version: 1.35.4
+    conditions:
+      - node_ready
+      - control_plane_ready
+      - etcd_ready
+      - api_servers_ready
+      - api_version
+    timeout_s: 600
+  delegate_to: localhost
+
+- name: Wait until the worker is back with its new kubelet
+  evergreen.kubeadm.cluster_gate:
+    node: worker1
+    kubernetes_version: 1.35.4
+    conditions: [node_ready, node_heartbeat, kubelet_version, system_pods_ready]
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+ready:
+  description: Whether every condition was met often enough.
+  type: bool
+  returned: always
+  sample: true
+checks:
+  description: What the last look found, condition by condition.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name:
+      description: The condition.
+      type: str
+      returned: always
+      sample: api_servers_ready
+    subject:
+      description: What it was judged on.
+      type: str
+      returned: always
+      sample: control2 (192.0.2.12:6443)
+    ok:
+      description: Whether it was met.
+      type: bool
+      returned: always
+      sample: true
+    seen:
+      description: What was there.
+      type: str
+      returned: always
+      sample: "/readyz: 200 ok"
+looks:
+  description: How many looks were taken.
+  type: int
+  returned: always
+  sample: 2
+started:
+  description: When the wait began.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123Z"
+finished:
+  description: When the wait ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:02.223Z"
+duration_s:
+  description: How many seconds it took.
+  type: float
+  returned: always
+  sample: 2.1
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import (
+    CONDITIONS,
+    VERSIONED,
+    Wanted,
+    judge,
+    sentence,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers, Observer
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.waiting import wait_until_good
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "conditions": {"type": "list", "elements": "str", "required": True, "choices": list(CONDITIONS)},
+    "node": {"type": "str"},
+    "kubernetes_version": {"type": "str"},
+    "workload_namespaces": {"type": "list", "elements": "str", "default": []},
+    "ignore_workloads": {"type": "list", "elements": "str", "default": []},
+    "timeout_s": {"type": "int", "default": 300},
+    "interval_s": {"type": "float", "default": 2},
+    "consecutive": {"type": "int", "default": 2},
+}
+
+
+def what_is_wanted(params: dict[str, t.Any]) -> Wanted:
+    """The options as a Wanted; an EvergreenError names what does not fit together."""
+    if not params["conditions"]:
+        raise EvergreenError("The list of conditions is empty; a gate without conditions proves nothing.")
+    if params["consecutive"] < 1 or params["interval_s"] < 0 or params["timeout_s"] < 0:
+        raise EvergreenError("consecutive must be at least 1, and interval_s and timeout_s at least 0.")
+    version = params["kubernetes_version"]
+    needing = [name for name in params["conditions"] if name in VERSIONED]
+    if needing and not version:
+        raise EvergreenError(f"The conditions {', '.join(needing)} need the option kubernetes_version.")
+    return Wanted(
+        conditions=tuple(dict.fromkeys(params["conditions"])),
+        node=params["node"] or None,
+        version=Version.parse(version) if version else None,
+        workload_namespaces=tuple(params["workload_namespaces"]),
+        ignored_workloads=frozenset(params["ignore_workloads"]),
+    )
+
+
+def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
+    """Wait, and prove or fail."""
+    params = module.params
+    started, clock = utc_now(), time.monotonic()
+    wanted = what_is_wanted(params)
+    deadline = Deadline(0 if module.check_mode else params["timeout_s"])
+    observer = Observer(connect(params), ApiServers(params), wanted, deadline)
+    outcome = wait_until_good(
+        lambda: judge(wanted, observer.look()),
+        deadline=deadline,
+        consecutive=params["consecutive"],
+        interval_s=params["interval_s"],
+    )
+    result = {
+        "changed": False,
+        "ready": outcome.ready,
+        "checks": outcome.checks,
+        "looks": outcome.looks,
+        "started": started,
+        "finished": utc_now(),
+        "duration_s": round(time.monotonic() - clock, 3),
+    }
+    if outcome.ready or module.check_mode:
+        return result
+    where = f"node {wanted.node}" if wanted.node else "the cluster"
+    left = sentence(outcome.checks)
+    why = left or f"the last {outcome.streak} looks were good, {params['consecutive']} in a row are needed"
+    raise EvergreenError(
+        f"After {params['timeout_s']} s and {outcome.looks} looks {where} is not as it must be: {why}.", result=result
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
+    run_module(module, pass_gate)
+
+
+if __name__ == "__main__":
+    main()

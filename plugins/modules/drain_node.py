@@ -1,0 +1,485 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drain_node
+short_description: Drain, cordon or uncordon nodes of a Kubernetes cluster
+version_added: 0.1.0
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+description:
+  - Cordons nodes and evicts their pods by the eviction API, in parallel, and waits until the pods are gone.
+  - Which pods are removed follows C(kubectl drain). Where one may not be removed, or where a PodDisruptionBudget can
+    never let one go, the task fails before the first eviction, names all of them, and takes its cordon back.
+  - An eviction that a budget does not allow now is tried again, as is one that an API server did not answer, until the
+    one deadline of O(delete_options.wait_timeout). A deadline that passes is a failure that names the pods that are
+    left, and why.
+  - Each eviction names the UID of its pod, so that a pod with the same name that was made elsewhere is never evicted.
+  - A cordon is noted in the annotation C(evergreen.kubeadm/cordoned-by) of the Node, so that any later run knows which
+    cordons were made by this module.
+requirements:
+  - kubernetes >= 24.2.0
+  - PyYAML
+extends_documentation_fragment:
+  - evergreen.kubeadm._auth
+  - evergreen.kubeadm._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The API server is asked by evictions with C(dryRun), which budgets and admission webhooks answer as they would
+        answer real ones. Each of them is judged alone, so that a budget that allows one of two evictions lets both
+        pass; RV(budgets) tells that the second one will wait.
+      - Fails where the real run would fail before the end of its waits.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: The names of the Node objects. They are all cordoned first, and then drained one after the other.
+    type: list
+    elements: str
+    required: true
+  state:
+    description:
+      - V(drained) cordons the nodes and removes their pods.
+      - V(cordoned) keeps new pods away.
+      - V(uncordoned) lets new pods come.
+    type: str
+    choices: [cordoned, drained, uncordoned]
+    default: drained
+  only_own:
+    description:
+      - With O(state=uncordoned), uncordon only what this module cordoned, in whatever run.
+      - A node that somebody else cordoned is left as it is, with a warning.
+    type: bool
+    default: true
+  run_id:
+    description: Names the run in the annotation of a cordon.
+    type: str
+    default: ""
+  pod_selectors:
+    description:
+      - Label selectors, such as C(app=web) or C(tier!=system). Only pods that meet all of them are removed.
+    type: list
+    elements: str
+    default: []
+  delete_options:
+    description: How pods are removed, with O(state=drained).
+    type: dict
+    default: {}
+    suboptions:
+      ignore_daemonsets:
+        description: Leave the pods of DaemonSets on the node, instead of failing because of them.
+        type: bool
+        default: false
+      delete_emptydir_data:
+        description: Remove pods with C(emptyDir) volumes, whose data is lost then.
+        type: bool
+        default: false
+      force:
+        description: Remove pods that no controller recreates.
+        type: bool
+        default: false
+      disable_eviction:
+        description:
+          - Delete pods instead of evicting them, which no PodDisruptionBudget can prevent.
+          - Dangerous. It takes down what the budgets protect.
+        type: bool
+        default: false
+      wait_for_stuck_budgets:
+        description:
+          - Try on until the deadline where a budget can never let a pod go, because somebody will change the budget or
+            scale the workload meanwhile. Without it that is a failure before the first eviction.
+        type: bool
+        default: false
+      terminate_grace_period:
+        description:
+          - How many seconds pods have to stop. With V(0) they are removed at once, without being asked to stop.
+          - Without it, or with a negative number, each pod has its own grace period.
+        type: int
+      wait_timeout:
+        description:
+          - How many seconds the whole task may take. There is no way to wait without end.
+          - With V(0) each pod is evicted by one request, and a pod that is not gone then is a failure.
+        type: int
+        default: 600
+      wait_sleep:
+        description: How many seconds after an eviction that a budget did not allow it is tried again.
+        type: int
+        default: 5
+      max_parallel:
+        description: How many eviction requests may be under way at the same time.
+        type: int
+        default: 10
+seealso:
+  - name: Safely drain a node
+    description: What draining does to workloads, in the documentation of Kubernetes.
+    link: https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/
+notes:
+  - Needs the verbs C(get) and C(patch) on nodes, C(list) and C(watch) on pods, C(create) on C(pods/eviction), C(get) on
+    daemonsets and C(list) on poddisruptionbudgets; with O(delete_options.disable_eviction) also C(delete) on pods.
+"""
+
+EXAMPLES = r"""
+- name: Drain a worker before its kubelet is upgraded
+  evergreen.kubeadm.drain_node:
+    name: worker1
+    run_id: "{{ upgrade_run_id }}"
+    delete_options:
+      ignore_daemonsets: true
+      delete_emptydir_data: true
+      wait_timeout: 900
+  delegate_to: localhost
+
+- name: Let pods come back, unless somebody else had cordoned the node before
+  evergreen.kubeadm.drain_node:
+    name: worker1
+    state: uncordoned
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+nodes:
+  description: The nodes that were looked at.
+  type: list
+  elements: str
+  returned: always
+  sample: [worker1]
+node:
+  description: The node, where it is only one.
+  type: str
+  returned: always
+  sample: worker1
+cordoned_by_us:
+  description: Whether all of the nodes are cordoned now, by this module in this or an earlier run.
+  type: bool
+  returned: always
+  sample: true
+cordons:
+  description: The state of each node, in check mode as it would be.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    node:
+      description: The node.
+      type: str
+      returned: always
+      sample: worker1
+    unschedulable:
+      description: Whether it is cordoned.
+      type: bool
+      returned: always
+      sample: true
+    by_us:
+      description: Whether this module cordoned it, in this or an earlier run.
+      type: bool
+      returned: always
+      sample: true
+    run:
+      description: The O(run_id) of the run that cordoned it, where it was this module.
+      type: str
+      returned: always
+      sample: 20260131T120000Z-4f1c
+    at:
+      description: When, where it was this module.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00.123Z"
+    changed:
+      description: Whether this task changed it.
+      type: bool
+      returned: always
+      sample: true
+pods:
+  description:
+    - Every pod of the nodes that O(pod_selectors) select, and what became of it. Empty unless O(state=drained).
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    node:
+      description: The node that it was on.
+      type: str
+      returned: always
+      sample: worker1
+    namespace:
+      description: Its namespace.
+      type: str
+      returned: always
+      sample: shop
+    name:
+      description: Its name.
+      type: str
+      returned: always
+      sample: web-7c9d8b6f5-x2x7k
+    uid:
+      description: Its UID.
+      type: str
+      returned: always
+      sample: 0b2a4f6e-9d1c-4b57-8a55-0f6f2b1f9c11
+    owner:
+      description: Kind and name of its controller; none where it has none.
+      type: str
+      returned: always
+      sample: ReplicaSet/web-7c9d8b6f5
+    decision:
+      description:
+        - V(evict), V(wait) for one that was terminating already, V(skip) for static pods and those of DaemonSets, or
+          V(refuse) for one that may not be removed.
+      type: str
+      returned: always
+      sample: evict
+    reason:
+      description: Why.
+      type: str
+      returned: always
+      sample: movable
+    warnings:
+      description: What is lost with it.
+      type: list
+      elements: str
+      returned: always
+      sample: [the data of its emptyDir volumes is lost]
+    outcome:
+      description:
+        - V(gone), V(evicted) for one that is not gone yet, V(failed), or V(untouched). In check mode
+          V(would_be_evicted) or V(would_wait).
+      type: str
+      returned: always
+      sample: gone
+    attempts:
+      description: How many evictions were tried.
+      type: int
+      returned: always
+      sample: 2
+    evicted_at:
+      description: When its eviction was accepted.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:05.323Z"
+    gone_at:
+      description: When it was seen to be gone.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:09.923Z"
+    blocked_by:
+      description: What last stood in the way of its eviction; none where nothing did.
+      type: dict
+      returned: always
+      contains:
+        kind:
+          description:
+            - V(budget), V(webhook), V(namespace) for one that is being deleted, V(flow_control), V(api_server), or
+              V(refused) for any other refusal.
+          type: str
+          returned: always
+          sample: budget
+        name:
+          description: The name of the budget or webhook, where it is known.
+          type: str
+          returned: always
+          sample: web
+        message:
+          description: What the API server said.
+          type: str
+          returned: always
+          sample: The disruption budget web needs 2 healthy pods and has 2 currently
+        healthy:
+          description: How many pods the budget has.
+          type: int
+          returned: always
+          sample: 2
+        needed:
+          description: How many it needs.
+          type: int
+          returned: always
+          sample: 2
+budgets:
+  description: The PodDisruptionBudgets that have a say in this drain, judged before the first eviction.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    namespace:
+      description: The namespace.
+      type: str
+      returned: always
+      sample: shop
+    name:
+      description: The name.
+      type: str
+      returned: always
+      sample: web
+    verdict:
+      description: V(free), V(will_wait) or V(can_never_succeed).
+      type: str
+      returned: always
+      sample: will_wait
+    reason:
+      description: Why.
+      type: str
+      returned: always
+      sample: 1 of 2 needed disruptions are allowed at a time
+    pods:
+      description: The pods that it protects and that are to be evicted.
+      type: list
+      elements: str
+      returned: always
+      sample: [web-7c9d8b6f5-x2x7k, web-7c9d8b6f5-9s8kq]
+    disruptions_allowed:
+      description: How many evictions it allows now.
+      type: int
+      returned: always
+      sample: 1
+    current_healthy:
+      description: How many pods are healthy.
+      type: int
+      returned: always
+      sample: 3
+    desired_healthy:
+      description: How many must be.
+      type: int
+      returned: always
+      sample: 2
+    expected_pods:
+      description: How many there should be.
+      type: int
+      returned: always
+      sample: 3
+left:
+  description: The pods that should be gone and are not.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    node:
+      description: The node.
+      type: str
+      returned: always
+      sample: worker1
+    namespace:
+      description: The namespace.
+      type: str
+      returned: always
+      sample: shop
+    name:
+      description: The name.
+      type: str
+      returned: always
+      sample: web-7c9d8b6f5-x2x7k
+    reason:
+      description: Why it is still there.
+      type: str
+      returned: always
+      sample: The disruption budget web needs 2 healthy pods and has 2 currently
+totals:
+  description: How many pods there were, by decision and by outcome, and how many evictions were tried.
+  type: dict
+  returned: always
+  sample: {pods: 12, evict: 10, wait: 0, skip: 2, refuse: 0, evicted: 10, gone: 10, failed: 0, attempts: 11}
+diff:
+  description: Cordons and pods before and after.
+  type: dict
+  returned: always
+  sample:
+    before: {worker1: {unschedulable: false, by_us: false, run: null, at: null, pods: [shop/web-7c9d8b6f5-x2x7k]}}
+    after: {worker1: {unschedulable: true, by_us: true, run: r1, at: "2026-01-31T12:00:00.123Z", pods: []}}
+started:
+  description: When the task began.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123Z"
+finished:
+  description: When the task ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:09.923Z"
+duration_s:
+  description: How many seconds it took.
+  type: float
+  returned: always
+  sample: 9.8
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import DrainApi
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, timed
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "name": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["cordoned", "drained", "uncordoned"], "default": "drained"},
+    "only_own": {"type": "bool", "default": True},
+    "run_id": {"type": "str", "default": ""},
+    "pod_selectors": {"type": "list", "elements": "str", "default": []},
+    "delete_options": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "ignore_daemonsets": {"type": "bool", "default": False},
+            "delete_emptydir_data": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "disable_eviction": {"type": "bool", "default": False},
+            "wait_for_stuck_budgets": {"type": "bool", "default": False},
+            "terminate_grace_period": {"type": "int"},
+            "wait_timeout": {"type": "int", "default": 600},
+            "wait_sleep": {"type": "int", "default": 5},
+            "max_parallel": {"type": "int", "default": 10},
+        },
+    },
+}
+
+
+def options_from(params: dict[str, t.Any]) -> Options:
+    """The module's options as the drain wants them; an EvergreenError names what does not fit."""
+    given = {name: value for name, value in params["delete_options"].items() if value is not None}
+    grace = given.pop("terminate_grace_period", -1)
+    options = Options(**given, grace=grace if grace >= 0 else None, pod_selector=",".join(params["pod_selectors"]))
+    if options.wait_timeout < 0 or options.wait_sleep < 0 or options.max_parallel < 1:
+        raise EvergreenError("wait_timeout and wait_sleep must be at least 0, and max_parallel at least 1.")
+    return options
+
+
+def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
+    """Bring the nodes into the wanted state, or fail with what there is to say."""
+    params = module.params
+    names = list(dict.fromkeys(params["name"]))
+    if not all(name.strip() for name in names) or not names:
+        raise EvergreenError("The option name must give the names of nodes, and one of them is empty.")
+    options = options_from(params)
+    client = connect(params)
+    deadline = Deadline(options.wait_timeout)
+    work = Work(DrainApi(client, deadline), options, deadline, run_id=params["run_id"], check_mode=module.check_mode)
+    action = {
+        "cordoned": lambda: work.cordon(names),
+        "drained": lambda: work.drain(names),
+        "uncordoned": lambda: work.uncordon(names, only_own=params["only_own"]),
+    }[params["state"]]
+    try:
+        return timed(work, action)
+    finally:
+        for text in work.warnings():
+            module.warn(text)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
+    run_module(module, work_on_nodes)
+
+
+if __name__ == "__main__":
+    main()

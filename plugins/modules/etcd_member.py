@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_member
+short_description: Wait for a healthy etcd cluster, or move the leader away from a node
+version_added: 0.1.0
+description:
+  - Run it before and after a control-plane node is changed, so that an etcd member is taken away only from a cluster
+    that can spare it, and never the leading one.
+  - All members are asked, at the client URLs that they advertise.
+  - Runs on a control-plane node as root. Python's standard library is all it needs.
+extends_documentation_fragment:
+  - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._etcd
+attributes:
+  check_mode:
+    support: full
+    details:
+      - V(healthy) waits in check mode too, it only looks.
+      - V(follower) says to whom the lead would go.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(healthy) waits until every member has started, answers, is no learner, follows the one leader in its term,
+        serves a linearizable read, reports its version and is not behind; until no alarm is raised; and, with
+        O(expected_members), until the members are just those.
+      - V(follower) moves the lead from this node's member to the healthy voting member that is least behind. Nothing is
+        done where this member does not lead, or is the only voting one.
+    type: str
+    choices: [healthy, follower]
+    required: true
+  expected_members:
+    description: When O(state=healthy), the names of all members that there must be, no more and no less.
+    type: list
+    elements: str
+    default: []
+  max_index_gap:
+    description: How many raft entries a member may be behind the newest that any member knows of.
+    type: int
+    default: 1000
+  consecutive:
+    description: When O(state=healthy), how many good looks in a row are needed.
+    type: int
+    default: 2
+  interval_s:
+    description: Seconds between two looks.
+    type: float
+    default: 2
+  timeout_s:
+    description: Seconds after which the task fails and says what is still missing.
+    type: float
+    default: 120
+seealso:
+  - module: evergreen.kubeadm.etcd_snapshot
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+"""
+
+EXAMPLES = r"""
+- name: Wait until all three members are there and well
+  evergreen.kubeadm.etcd_member:
+    state: healthy
+    expected_members: [cp1, cp2, cp3]
+    timeout_s: 300
+
+- name: Let another member lead before this node is upgraded
+  evergreen.kubeadm.etcd_member:
+    state: follower
+"""
+
+RETURN = r"""
+members:
+  description: Every member as it was last seen. The keys from C(version) on are there where the member answered.
+  type: list
+  elements: dict
+  returned: always, where it came to looking
+  contains:
+    id:
+      description: Its id as etcd prints it, in hexadecimal.
+      type: str
+      sample: 8e9e05c52164694d
+    name:
+      description: Its name. Empty where it has never started.
+      type: str
+      sample: cp1
+    client_urls:
+      description: The URLs that it advertises.
+      type: list
+      elements: str
+      sample: ["https://10.0.0.10:2379"]
+    learner:
+      description: Whether it is a learner.
+      type: bool
+      sample: false
+    leader:
+      description: Whether it leads.
+      type: bool
+      sample: true
+    local:
+      description: Whether it is the member that the task asked first, this node's.
+      type: bool
+      sample: true
+    problem:
+      description: Why it did not answer or could not serve a read. Empty where it did.
+      type: str
+      sample: ""
+    version:
+      description: The version of its etcd.
+      type: str
+      sample: 3.6.5
+    revision:
+      description: The revision of its store.
+      type: int
+      sample: 48213
+    raft_term:
+      description: Its raft term.
+      type: int
+      sample: 7
+    raft_applied_index:
+      description: The raft entry that it applied last.
+      type: int
+      sample: 51234
+    index_gap:
+      description: How many raft entries it is behind the newest that any member knows of.
+      type: int
+      sample: 0
+    db_size:
+      description: Bytes of its database file.
+      type: int
+      sample: 21299200
+    db_size_in_use:
+      description: Bytes of it that hold data.
+      type: int
+      sample: 8122368
+leader:
+  description: The name of the leader. Empty where none was found.
+  type: str
+  returned: always, where it came to looking
+  sample: cp1
+moved_from:
+  description: The name of the member that led before. Empty where nothing was or would be moved.
+  type: str
+  returned: when O(state=follower)
+  sample: cp1
+moved_to:
+  description: The name of the member that leads now, or would in check mode. Empty where nothing was or would be moved.
+  type: str
+  returned: when O(state=follower)
+  sample: cp2
+note:
+  description: Why the lead was moved there, or not at all.
+  type: str
+  returned: when O(state=follower)
+  sample: cp1 does not lead
+looks:
+  description: How many times the cluster was looked at.
+  type: int
+  returned: always, where it came to looking
+  sample: 2
+route:
+  description: The route that was taken, V(gateway) or V(etcdctl).
+  type: str
+  returned: success
+  sample: gateway
+checks:
+  description: What the last look found.
+  type: list
+  elements: dict
+  returned: when O(state=healthy)
+  contains:
+    name:
+      description: What was looked at, V(cluster), V(leader), V(alarms), V(expected_members) or C(member NAME).
+      type: str
+      sample: member cp2
+    ok:
+      description: Whether it is as it must be.
+      type: bool
+      sample: true
+    seen:
+      description: The evidence.
+      type: str
+      sample: follower, version 3.6.5, 0 raft entries behind
+started:
+  description: When the task started, in UTC.
+  type: str
+  returned: success
+  sample: "2026-01-31T12:00:00.123Z"
+finished:
+  description: When it ended, in UTC.
+  type: str
+  returned: success
+  sample: "2026-01-31T12:00:01.456Z"
+duration_s:
+  description: Seconds that it took.
+  type: float
+  returned: success
+  sample: 2.041
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest, observe, waiting
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    started = utc_now()
+    begin = time.monotonic()
+    params = module.params
+    deadline = Deadline(params["timeout_s"])
+    access = manifest.find_access(params)
+    client, _note = observe.open_client(access, params)
+    if params["state"] == "healthy":
+        result = waiting.healthy(
+            client,
+            access,
+            deadline,
+            max_index_gap=params["max_index_gap"],
+            expected_members=params["expected_members"],
+            consecutive=params["consecutive"],
+            interval_s=params["interval_s"],
+        )
+    else:
+        result = waiting.follower(
+            client,
+            access,
+            deadline,
+            max_index_gap=params["max_index_gap"],
+            interval_s=params["interval_s"],
+            check_mode=module.check_mode,
+        )
+    return {
+        **result,
+        "route": client.route,
+        "started": started,
+        "finished": utc_now(),
+        "duration_s": round(time.monotonic() - begin, 3),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["healthy", "follower"], "required": True},
+            "expected_members": {"type": "list", "elements": "str", "default": []},
+            "max_index_gap": {"type": "int", "default": 1000},
+            "consecutive": {"type": "int", "default": 2},
+            "interval_s": {"type": "float", "default": 2},
+            "timeout_s": {"type": "float", "default": 120},
+            **observe.ARGUMENT_SPEC,
+        },
+        required_together=[("client_cert", "client_key")],
+        supports_check_mode=True,
+    )
+    run_module(module, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,353 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_snapshot
+short_description: Save an etcd snapshot that is proven, or prove one
+version_added: 0.1.0
+description:
+  - Saves a snapshot of etcd from this node's member, verifies it, and only then gives the file its name.
+  - The snapshot streams to a C(.part) file with mode 0600 that is hashed on the way and synced to the disk. Then the
+    file is read again - size, SHA-256, meta pages, every page of the tree - and its revision and count of keys are
+    compared with those of the live member.
+  - A run that fails or is killed leaves no file that looks like a snapshot. The next run removes the C(.part) that a
+    killed one left.
+  - The member has to be healthy, no learner and not behind the others. Where it is not, nothing is saved and the
+    failure says why.
+  - Runs on a control-plane node as root. Python's standard library is all it needs.
+extends_documentation_fragment:
+  - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._etcd
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The member's health and the free space are really looked at.
+      - Nothing is written, and RV(path) is the name that would be used at that moment.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - V(saved) makes a new snapshot each time, so it is always changed.
+      - V(verified) never changes anything.
+options:
+  state:
+    description:
+      - V(saved) saves a new snapshot.
+      - V(verified) verifies the file O(path) as it is. Needs no etcd.
+    type: str
+    choices: [saved, verified]
+    default: saved
+  path:
+    description:
+      - The file. Required when O(state=verified).
+      - When O(state=saved), a file that exists is never overwritten.
+    type: path
+  directory:
+    description:
+      - Where V(saved) makes a file named C(etcd-LABEL-TIMESTAMP.db), with a UTC timestamp, when O(path) is not set.
+      - Made with mode 0700 where it does not exist. It must not be in etcd's data directory.
+    type: path
+    default: /var/backups/etcd
+  label:
+    description: The LABEL in the file's name, such as the name of the cluster. The name of the node when not set.
+    type: str
+  sha256:
+    description: When O(state=verified), the SHA-256 that the whole file must have.
+    type: str
+  require_follower:
+    description: Whether to refuse when this node's member leads, because a snapshot costs it disk and network.
+    type: bool
+    default: false
+  max_index_gap:
+    description: How many raft entries the member may be behind the newest that any member knows of.
+    type: int
+    default: 1000
+  min_free_mib:
+    description:
+      - MiB that must stay free on the file system after the save.
+      - Looked at before the save and, on the route V(gateway), while it goes on.
+    type: int
+    default: 256
+  timeout_s:
+    description: Seconds for the whole save. The route V(gateway) also ends after 30 s without one byte.
+    type: float
+    default: 1800
+seealso:
+  - module: evergreen.kubeadm.etcd_member
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+"""
+
+EXAMPLES = r"""
+- name: Save a snapshot of the stacked etcd of this node
+  evergreen.kubeadm.etcd_snapshot:
+    directory: /var/backups/etcd
+    label: production
+  register: snapshot
+
+- name: Prove that the copy elsewhere is the same file and whole
+  evergreen.kubeadm.etcd_snapshot:
+    state: verified
+    path: "/srv/backups/{{ snapshot.path | basename }}"
+    sha256: "{{ snapshot.sha256 }}"
+
+- name: Save a snapshot of an external etcd
+  evergreen.kubeadm.etcd_snapshot:
+    endpoint: https://10.0.0.10:2379
+    ca_cert: /etc/kubernetes/pki/etcd/ca.crt
+    client_cert: /etc/kubernetes/pki/apiserver-etcd-client.crt
+    client_key: /etc/kubernetes/pki/apiserver-etcd-client.key
+"""
+
+RETURN = r"""
+path:
+  description: The snapshot file.
+  type: str
+  returned: success
+  sample: /var/backups/etcd/etcd-production-20260131T120000123Z.db
+sha256:
+  description: SHA-256 of the whole file, as C(sha256sum) prints it. Empty in check mode.
+  type: str
+  returned: success
+  sample: 0e5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6
+size:
+  description: Bytes of the file. In check mode, the most that it could be.
+  type: int
+  returned: success
+  sample: 21299232
+revision:
+  description: The store's revision in the file. In check mode, that of the member.
+  type: int
+  returned: success
+  sample: 48213
+keys:
+  description: Live keys in the file, counted as C(etcdutl) 3.6 does. Null in check mode.
+  type: int
+  returned: success
+  sample: 1204
+member:
+  description: The member that the snapshot is from.
+  type: dict
+  returned: when O(state=saved)
+  contains:
+    id:
+      description: Its id as etcd prints it, in hexadecimal.
+      type: str
+      sample: 8e9e05c52164694d
+    name:
+      description: Its name.
+      type: str
+      sample: cp1
+    leader:
+      description: Whether it led when the snapshot was taken.
+      type: bool
+      sample: false
+    version:
+      description: The version of its etcd.
+      type: str
+      sample: 3.6.5
+etcd_version:
+  description:
+    - When O(state=saved), the version of the etcd that the snapshot is from.
+    - When O(state=verified), the version of the storage that the file names, or of its cluster before etcd 3.6.
+  type: str
+  returned: success
+  sample: 3.6.5
+storage_version:
+  description: The version of the storage that the file names. Empty before etcd 3.6, and in check mode.
+  type: str
+  returned: success
+  sample: 3.6.0
+route:
+  description: The route that was taken, V(gateway) or V(etcdctl).
+  type: str
+  returned: when O(state=saved)
+  sample: gateway
+route_note:
+  description: Why O(route=auto) did not take the gateway. Empty where it did.
+  type: str
+  returned: when O(state=saved)
+  sample: ""
+removed:
+  description: Files that killed saves had left and that were removed, or would be in check mode.
+  type: list
+  elements: str
+  returned: when O(state=saved)
+  sample: []
+mib_per_s:
+  description: MiB a second of the transfer alone. Null in check mode.
+  type: float
+  returned: when O(state=saved)
+  sample: 143.2
+checks:
+  description: Everything that was looked at. Also returned when one of them fails.
+  type: list
+  elements: dict
+  returned: always, where it came to looking
+  contains:
+    name:
+      description: What was looked at.
+      type: str
+      sample: digest
+    ok:
+      description: Whether it is as it must be.
+      type: bool
+      sample: true
+    seen:
+      description: The evidence.
+      type: str
+      sample: 20799 records, 1204 live keys
+started:
+  description: When the task started, in UTC.
+  type: str
+  returned: success
+  sample: "2026-01-31T12:00:00.123Z"
+finished:
+  description: When it ended, in UTC.
+  type: str
+  returned: success
+  sample: "2026-01-31T12:00:01.456Z"
+duration_s:
+  description: Seconds that it took, verification included.
+  type: float
+  returned: success
+  sample: 1.333
+"""
+
+import os
+import socket
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest, observe, saving, snapshot_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    started = utc_now()
+    begin = time.monotonic()
+    result = (
+        verified(module.params) if module.params["state"] == "verified" else saved(module.params, module.check_mode)
+    )
+    return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
+
+
+def verified(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    found = snapshot_file.verify(params["path"])
+    checks = list(found.checks)
+    wanted = (params["sha256"] or "").strip().lower()
+    if wanted:
+        checks.append(Check("sha256", found.sha256 == wanted, f"{found.sha256}, expected {wanted}"))
+    rows = [check.as_dict() for check in checks]
+    bad = [check for check in checks if not check.ok]
+    if bad or found.contents is None:
+        said = ", ".join(f"{check.name} ({check.seen})" for check in bad)
+        raise SnapshotBroken(
+            f"The snapshot {params['path']} must not be relied on: {said}.",
+            result={"checks": rows, "path": params["path"], "sha256": found.sha256, "size": found.size},
+        )
+    contents = found.contents
+    return {
+        "changed": False,
+        "path": params["path"],
+        "sha256": found.sha256,
+        "size": found.size,
+        "revision": contents.revision,
+        "keys": contents.keys,
+        "etcd_version": contents.storage_version or contents.cluster_version,
+        "storage_version": contents.storage_version,
+        "checks": rows,
+    }
+
+
+def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    deadline = Deadline(params["timeout_s"])
+    access = manifest.find_access(params)
+    path = params["path"] or os.path.join(
+        params["directory"],
+        snapshot_file.default_name(params["label"] or access.name or socket.gethostname(), utc_now()),
+    )
+    wish = saving.Wish(
+        path=os.path.abspath(path),
+        reserve=params["min_free_mib"] << 20,
+        max_index_gap=params["max_index_gap"],
+        require_follower=params["require_follower"],
+    )
+    client, note = observe.open_client(access, params)
+    planned = saving.plan(client, access, wish)
+    status = planned.status
+    result: dict[str, t.Any] = {
+        "changed": True,
+        "path": wish.path,
+        "member": {
+            "id": f"{status.member_id:x}",
+            "name": planned.member.member.name,
+            "leader": status.leader == status.member_id,
+            "version": status.version,
+        },
+        "etcd_version": status.version,
+        "route": client.route,
+        "route_note": note,
+    }
+    if check_mode:
+        return {
+            **result,
+            "sha256": "",
+            "size": status.db_size + snapshot_file.DIGEST_SIZE,
+            "revision": status.revision,
+            "keys": None,
+            "storage_version": "",
+            "removed": planned.stale,
+            "mib_per_s": None,
+            "checks": [check.as_dict() for check in planned.checks],
+        }
+    found, received, checks, removed = saving.save(client, access, wish, planned, deadline)
+    if found.contents is None:
+        raise EtcdError(f"The contents of {wish.path} were not read.")
+    return {
+        **result,
+        "sha256": found.sha256,
+        "size": found.size,
+        "revision": found.contents.revision,
+        "keys": found.contents.keys,
+        "storage_version": found.contents.storage_version,
+        "removed": removed,
+        "mib_per_s": saving.rate(received),
+        "checks": [check.as_dict() for check in checks],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["saved", "verified"], "default": "saved"},
+            "path": {"type": "path"},
+            "directory": {"type": "path", "default": "/var/backups/etcd"},
+            "label": {"type": "str"},
+            "sha256": {"type": "str"},
+            "require_follower": {"type": "bool", "default": False},
+            "max_index_gap": {"type": "int", "default": 1000},
+            "min_free_mib": {"type": "int", "default": 256},
+            "timeout_s": {"type": "float", "default": 1800},
+            **observe.ARGUMENT_SPEC,
+        },
+        required_if=[("state", "verified", ["path"])],
+        required_together=[("client_cert", "client_key")],
+        supports_check_mode=True,
+    )
+    run_module(module, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,421 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_upgrade
+short_description: Upgrade the part of a node that kubeadm manages
+version_added: 0.1.0
+description:
+  - Runs C(kubeadm upgrade apply) on the first control-plane node and C(kubeadm upgrade node) on every other node, waits
+    until the node proves that it is upgraded, and tells what happened as data.
+  - Does not install packages, drain the node or restart the kubelet. Install the target's C(kubeadm) before, drain and
+    upgrade the kubelet after.
+  - What is done is judged by evidence, never by an exit code or a fact of an earlier play. On a control-plane node that
+    is the image tags in the static pod manifests and of the running pods, the version that the node's own API server
+    reports at its own address, and on the first one C(kubernetesVersion) in the ConfigMap C(kubeadm-config). A worker
+    counts as done when its running kubelet has the target's version, otherwise C(kubeadm upgrade node) is run, which
+    takes a second or two there.
+  - C(kubeadm) outlives the task that started it. When the controller or the connection dies, it goes on to its end, and
+    the next task on the node waits for it instead of starting a second one.
+  - While C(kubeadm) runs, and after it failed half-way, there is a note in C(/var/lib/evergreen-kubeadm). It makes a
+    later task run C(kubeadm) again where an earlier one did not end well, and never makes it skip anything.
+extends_documentation_fragment:
+  - evergreen.kubeadm._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The prediction comes from the same evidence and from C(kubeadm upgrade diff), both read-only.
+      - C(kubeadm upgrade plan) is not asked in check mode, since it creates a short-lived Job in C(kube-system).
+      - Where the target's C(kubeadm) is not installed yet, RV(notes) says so.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+requirements:
+  - root on the node
+  - Python 3.9 or newer on the node, and nothing beyond its standard library
+  - kubeadm of the target version on the node, for O(state=upgraded)
+options:
+  state:
+    description:
+      - V(upgraded) upgrades the node where the evidence does not show that it is upgraded, and proves it.
+      - V(planned) changes nothing on the node. On a control-plane node it runs C(kubeadm upgrade plan) and
+        C(kubeadm upgrade diff), where the installed C(kubeadm) is the target's. The plan creates a short-lived Job in
+        C(kube-system), as a check of the cluster's health.
+      - V(verified) changes nothing and fails where the evidence does not show that the node is upgraded. On a worker
+        that includes its kubelet.
+    type: str
+    choices: [planned, upgraded, verified]
+    default: upgraded
+  kubernetes_version:
+    description: The version to bring the node to, with three numbers.
+    type: str
+    required: true
+  role:
+    description:
+      - What the node is in this upgrade.
+      - V(auto) tells V(control_plane) from V(worker). Which control-plane node is the first one must be said.
+    type: str
+    choices: [auto, first_control_plane, control_plane, worker]
+    default: auto
+  ignore_preflight_errors:
+    description:
+      - Names of kubeadm's checks whose errors become warnings, such as V(CreateJob).
+      - V(all) is refused.
+    type: list
+    elements: str
+    default: []
+  patches:
+    description:
+      - Folder with kubeadm patches on the node. kubeadm does not remember it, so it must be given at every upgrade that
+        is to keep them.
+    type: path
+  skip_phases:
+    description: Phases of C(kubeadm upgrade) to leave out. What a phase would have done is then not asked as evidence.
+    type: list
+    elements: str
+    default: []
+  certificate_renewal:
+    description: Whether kubeadm renews the certificates of the components that it upgrades.
+    type: bool
+    default: true
+  etcd_upgrade:
+    description: Whether kubeadm upgrades etcd where it runs as a static pod of the node.
+    type: bool
+    default: true
+  kubeconfig:
+    description:
+      - Kubeconfig on the node, for kubeadm and for the evidence.
+      - Without it C(/etc/kubernetes/admin.conf) is used on control-plane nodes and C(/etc/kubernetes/kubelet.conf) on
+        workers, as kubeadm does.
+    type: path
+  timeout_s:
+    description:
+      - Seconds for everything together. At the end of it C(kubeadm) is ended and the task fails.
+      - One control-plane node takes one to five minutes, and kubeadm itself gives each of its four components five.
+      - With O(state=verified) it is the time that the components may take to follow their manifests, 90 at most. V(0)
+        looks once.
+    type: int
+    default: 1800
+seealso:
+  - module: evergreen.kubeadm.kubeadm_info
+  - module: evergreen.kubeadm.cluster_gate
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+"""
+
+EXAMPLES = r"""
+- name: See what the upgrade would do on the first control-plane node
+  evergreen.kubeadm.kubeadm_upgrade:
+    state: planned
+    kubernetes_version: 1.35.4
+    role: first_control_plane
+  become: true
+  register: plan
+
+- name: Upgrade the first control-plane node
+  evergreen.kubeadm.kubeadm_upgrade:
+    kubernetes_version: 1.35.4
+    role: first_control_plane
+  become: true
+
+- name: Upgrade another control-plane node or a worker
+  evergreen.kubeadm.kubeadm_upgrade:
+    kubernetes_version: 1.35.4
+  become: true
+
+- name: Upgrade a worker that is known to fail one check
+  evergreen.kubeadm.kubeadm_upgrade:
+    kubernetes_version: 1.35.4
+    ignore_preflight_errors:
+      - SystemVerification
+  become: true
+"""
+
+RETURN = r"""
+node:
+  description: Name of the node.
+  type: str
+  returned: when the node was looked at
+  sample: cp1
+role:
+  description: V(first_control_plane), V(control_plane) or V(worker).
+  type: str
+  returned: when the node was looked at
+  sample: control_plane
+from:
+  description: The version that the node ran when the task began. Of its own API server, on a worker of its kubelet.
+  type: str
+  returned: when the node was looked at
+  sample: v1.34.4
+to:
+  description: The version to bring it to.
+  type: str
+  returned: when the node was looked at
+  sample: v1.35.4
+done:
+  description: Whether the evidence shows that nothing is left to do.
+  type: bool
+  returned: when the node was looked at
+  sample: true
+missing:
+  description: What the evidence lacks, in sentences.
+  type: list
+  elements: str
+  returned: when the node was looked at
+  sample: []
+components:
+  description: Static pods of the node with the versions before and after, in kubeadm's order.
+  type: list
+  elements: dict
+  returned: when the node was looked at
+  sample:
+    - {"name": "etcd", "from": "3.6.5-0", "to": "3.6.6-0"}
+    - {"name": "kube-apiserver", "from": "v1.34.4", "to": "v1.35.4"}
+steps:
+  description:
+    - What kubeadm did, from its output. The names are kubeadm's phases, with one for each component.
+    - C(outcome) is V(ok), V(unchanged), V(skipped), V(failed) or V(interrupted).
+  type: list
+  elements: dict
+  returned: when the node was looked at
+  sample:
+    - name: control-plane/etcd
+      started: "2026-01-31T12:00:00.000Z"
+      finished: "2026-01-31T12:01:08.000Z"
+      duration_s: 68.0
+      outcome: ok
+evidence:
+  description: What was seen last.
+  type: dict
+  returned: when the node was looked at
+  contains:
+    control_plane:
+      description: Whether it is a control-plane node.
+      type: bool
+      returned: when the node was looked at
+      sample: true
+    manifest_tags:
+      description: Image tags in kubeadm's manifests.
+      type: dict
+      returned: when the node was looked at
+      sample: {"etcd": "3.6.6-0", "kube-apiserver": "v1.35.4"}
+    expected_etcd_tag:
+      description: The etcd that kubeadm would run. Empty where that is not known.
+      type: str
+      returned: when the node was looked at
+      sample: 3.6.6-0
+    api_server:
+      description: Address of the node's own API server.
+      type: str
+      returned: when the node was looked at
+      sample: 192.0.2.11:6443
+    api_server_version:
+      description: The version that it reports.
+      type: str
+      returned: when the node was looked at
+      sample: v1.35.4
+    api_server_ready:
+      description: Whether its readiness endpoint says so. Null where it was not asked.
+      type: bool
+      returned: when the node was looked at
+      sample: true
+    api_server_error:
+      description: Why it could not be asked.
+      type: str
+      returned: when the node was looked at
+      sample: ""
+    mirror_pods:
+      description: The running control-plane pods of the node. Null where they could not be read.
+      type: dict
+      returned: when the node was looked at
+      sample: {"etcd": {"component": "etcd", "tag": "3.6.6-0", "ready": true}}
+    cluster_version:
+      description: The version in the ConfigMap C(kubeadm-config).
+      type: str
+      returned: when the node was looked at
+      sample: v1.35.4
+    cluster_version_error:
+      description: Why it could not be read.
+      type: str
+      returned: when the node was looked at
+      sample: ""
+    kubelet_running_version:
+      description: Version of the running kubelet, on a worker.
+      type: str
+      returned: when the node was looked at
+      sample: ""
+    kubelet_config_written:
+      description: When the kubelet's configuration was last written, seconds since the epoch.
+      type: float
+      returned: when the node was looked at
+      sample: 1769860800.0
+    interrupted:
+      description: Target of an earlier run on this node that is not known to have succeeded.
+      type: str
+      returned: when the node was looked at
+      sample: ""
+addons:
+  description:
+    - What kubeadm did with CoreDNS and kube-proxy. It upgrades them with the last control-plane node, and on the others
+      names those that it waits for.
+  type: dict
+  returned: when the node was looked at
+  sample: {"deferred": true, "waiting_for": ["cp2", "cp3"], "applied": []}
+bypasses:
+  description: Safeguards that the options switched off.
+  type: list
+  elements: dict
+  returned: when the node was looked at
+  sample: [{"option": "ignore_preflight_errors", "value": ["CreateJob"]}]
+command:
+  description: The command that was run, or would be in check mode. Empty where there was nothing to do.
+  type: list
+  elements: str
+  returned: when the node was looked at
+  sample: ["/usr/bin/kubeadm", "upgrade", "node"]
+rc:
+  description: Exit code of kubeadm.
+  type: int
+  returned: when kubeadm was run and ended
+  sample: 0
+stdout_lines:
+  description: What kubeadm printed.
+  type: list
+  elements: str
+  returned: when the node was looked at
+  sample: ["[upgrade] SUCCESS! A control plane node of your cluster was upgraded to \"v1.35.4\"."]
+stderr_lines:
+  description: Its warnings and errors.
+  type: list
+  elements: str
+  returned: when the node was looked at
+  sample: []
+manifest_diff:
+  description: What C(kubeadm upgrade diff) shows, in check mode and with O(state=planned). Without etcd and patches.
+  type: str
+  returned: when the node was looked at
+  sample: ""
+plan:
+  description: The UpgradePlan of kubeadm (C(output.kubeadm.k8s.io)), with O(state=planned). Null otherwise.
+  type: dict
+  returned: when the node was looked at
+  sample: {"availableUpgrades": [{"description": "stable version", "components": []}], "configVersions": []}
+notes:
+  description: Things to know about this result, in sentences.
+  type: list
+  elements: str
+  returned: when the node was looked at
+  sample: []
+failure:
+  description: Where and why kubeadm failed.
+  type: dict
+  returned: when kubeadm failed
+  sample:
+    phase: control-plane/kube-apiserver
+    errors: ["error execution phase control-plane: couldn't complete the static pod upgrade: ..."]
+    checks: []
+    rolled_back: true
+    timed_out: false
+started:
+  description: When the module began, UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.000Z"
+finished:
+  description: When the module ended, UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:02:41.000Z"
+duration_s:
+  description: Seconds in between.
+  type: float
+  returned: always
+  sample: 161.0
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import Options
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.upgrade import NodeUpgrade, missing_manifests
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "state": {"type": "str", "choices": ["planned", "upgraded", "verified"], "default": "upgraded"},
+    "kubernetes_version": {"type": "str", "required": True},
+    "role": {
+        "type": "str",
+        "choices": ["auto", "first_control_plane", "control_plane", "worker"],
+        "default": "auto",
+    },
+    "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
+    "patches": {"type": "path"},
+    "skip_phases": {"type": "list", "elements": "str", "default": []},
+    "certificate_renewal": {"type": "bool", "default": True},
+    "etcd_upgrade": {"type": "bool", "default": True},
+    "kubeconfig": {"type": "path"},
+    "timeout_s": {"type": "int", "default": 1800},
+}
+
+
+def options_of(params: dict[str, t.Any], node: Node) -> Options:
+    """Resolve the role and refuse what is never right. Raises UpgradeError and VersionError."""
+    role = decisions.resolve_role(params["role"], node.is_control_plane(), missing_manifests(node), node.node_name())
+    options = Options(
+        target=Version.parse(params["kubernetes_version"]).tag,
+        role=role,
+        ignore_preflight_errors=tuple(params["ignore_preflight_errors"]),
+        skip_phases=tuple(params["skip_phases"]),
+        patches=params["patches"] or "",
+        certificate_renewal=params["certificate_renewal"],
+        etcd_upgrade=params["etcd_upgrade"],
+        kubeconfig=params["kubeconfig"] or "",
+    )
+    decisions.check_options(options)
+    return options
+
+
+def bring_to_state(module: AnsibleModule) -> dict[str, t.Any]:
+    started, begin = utc_now(), time.monotonic()
+
+    def timed(result: dict[str, t.Any]) -> dict[str, t.Any]:
+        return {
+            **result,
+            "started": started,
+            "finished": utc_now(),
+            "duration_s": round(time.monotonic() - begin, 3),
+        }
+
+    try:
+        node = Node()
+        upgrade = NodeUpgrade(node, options_of(module.params, node), Deadline(module.params["timeout_s"]))
+        if module.params["state"] == "planned":
+            return timed(upgrade.plan(check_mode=module.check_mode))
+        if module.params["state"] == "verified":
+            return timed(upgrade.verify())
+        return timed(upgrade.upgrade(check_mode=module.check_mode))
+    except EvergreenError as error:
+        error.result = timed(error.result)
+        raise
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    run_module(module, bring_to_state)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: upgrade_lock
+short_description: Hold the one lock that keeps two upgrades of a cluster apart
+version_added: 0.1.0
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+description:
+  - Holds or releases a C(coordination.k8s.io/v1) Lease, so that only one run changes the cluster at a time.
+  - A lock that its holder did not renew for O(lease_seconds) has expired and is taken over by the next run that asks.
+    Call this module with O(state=held) again before each node, which renews it.
+  - Two runs that ask at the same moment are told apart by the API server (C(resourceVersion)); exactly one gets it.
+  - Whether a lock has expired is judged by the clock of the API server. The clocks of the controllers do not matter.
+requirements:
+  - kubernetes >= 24.2.0
+  - PyYAML
+extends_documentation_fragment:
+  - evergreen.kubeadm._auth
+  - evergreen.kubeadm._attributes
+attributes:
+  check_mode:
+    support: full
+    details: The lock is read and the decision is made; nothing is written.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details: Renewing one's own lock sets its C(renewTime) and is not reported as a change.
+options:
+  state:
+    description:
+      - V(held) acquires the lock, renews it where O(holder) has it already, and takes it over where it has expired.
+        It fails where somebody else holds it, and names the holder.
+      - V(released) deletes the lock where O(holder) has it. Somebody else's lock is left alone, and that is no failure,
+        so that a clean-up step never hides the error that made the run end.
+    type: str
+    choices: [held, released]
+    default: held
+  holder:
+    description:
+      - Who holds the lock. It must tell one run from another, and stay the same for all tasks of a run,
+        such as a run identifier, an C(@) and the host name of the controller.
+    type: str
+    required: true
+  lease_seconds:
+    description:
+      - How long the lock is held without being renewed. Choose more than the longest time between two renewals,
+        which is that of the slowest node.
+    type: int
+    default: 3600
+  purpose:
+    description:
+      - What the lock is held for, such as C(upgrade to 1.35.4). Whoever meets the lock is told.
+    type: str
+  namespace:
+    description: The namespace of the Lease.
+    type: str
+    default: kube-system
+  name:
+    description: The name of the Lease.
+    type: str
+    default: evergreen-kubeadm-upgrade
+  force_release:
+    description:
+      - With O(state=released), delete the lock whoever holds it, expired or not.
+      - Dangerous. Where the other run is alive, two runs then change the cluster at the same time.
+    type: bool
+    default: false
+  timeout_s:
+    description:
+      - Seconds to go on trying where the API server gives no answer. A lock that is held by somebody else is not waited
+        for.
+    type: int
+    default: 60
+seealso:
+  - name: Leases
+    description: The Lease objects of Kubernetes.
+    link: https://kubernetes.io/docs/concepts/architecture/leases/
+"""
+
+EXAMPLES = r"""
+- name: Hold the lock, or fail and name the holder
+  evergreen.kubeadm.upgrade_lock:
+    state: held
+    holder: "{{ upgrade_run_id }}@controller1"
+    purpose: upgrade to 1.35.4
+  run_once: true
+  delegate_to: localhost
+
+- name: Give it back
+  evergreen.kubeadm.upgrade_lock:
+    state: released
+    holder: "{{ upgrade_run_id }}@controller1"
+  run_once: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+action:
+  description:
+    - What was done, or in check mode would be done. One of V(acquired), V(renewed), V(taken_over), V(released),
+      V(force_released) and V(none).
+  type: str
+  returned: success
+  sample: acquired
+held:
+  description: Whether O(holder) holds the lock now, or in check mode would hold it.
+  type: bool
+  returned: always
+  sample: true
+lock:
+  description: The lock as it is now, or in check mode would be. Times are those of the API server.
+  type: dict
+  returned: always
+  contains:
+    holder:
+      description: Who holds it; none where nobody does.
+      type: str
+      returned: always
+      sample: 20260131T120000Z-4f1c@controller1
+    purpose:
+      description: What it is held for.
+      type: str
+      returned: always
+      sample: upgrade to 1.35.4
+    acquired_at:
+      description: Since when.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00.000000Z"
+    renewed_at:
+      description: When it was last renewed.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:20:00.000000Z"
+    expires_at:
+      description: When anybody may take it over.
+      type: str
+      returned: always
+      sample: "2026-01-31T13:20:00.000000Z"
+    lease_seconds:
+      description: How long it is held without being renewed.
+      type: int
+      returned: always
+      sample: 3600
+    transitions:
+      description: How often it went from one holder to another.
+      type: int
+      returned: always
+      sample: 0
+previous_holder:
+  description: Whose expired lock was taken over, whose lock was force-released, or who holds the lock that was left
+    alone by O(state=released). None in all other cases.
+  type: str
+  returned: always
+  sample: 20260130T080000Z-77aa@controller2
+server_time:
+  description: The clock of the API server when the decision was made, to the second.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:20:00.000000Z"
+started:
+  description: When the task began, on the clock of the host that ran this module.
+  type: str
+  returned: success
+  sample: "2026-01-31T12:20:00.123Z"
+finished:
+  description: When the task ended.
+  type: str
+  returned: success
+  sample: "2026-01-31T12:20:00.223Z"
+duration_s:
+  description: How many seconds it took.
+  type: float
+  returned: success
+  sample: 0.1
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
+    decide_held,
+    decide_released,
+    describe,
+    micro_time,
+    refusal,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+    "holder": {"type": "str", "required": True},
+    "lease_seconds": {"type": "int", "default": 3600},
+    "purpose": {"type": "str"},
+    "namespace": {"type": "str", "default": "kube-system"},
+    "name": {"type": "str", "default": "evergreen-kubeadm-upgrade"},
+    "force_release": {"type": "bool", "default": False},
+    "timeout_s": {"type": "int", "default": 60},
+}
+
+_DONE = {
+    "create": "acquired",
+    "acquire": "acquired",
+    "renew": "renewed",
+    "take_over": "taken_over",
+    "delete": "released",
+    "none": "none",
+}
+
+
+def settle(module: AnsibleModule) -> dict[str, t.Any]:
+    """Read, decide and write until nobody else came between."""
+    params = module.params
+    if not params["holder"].strip():
+        raise EvergreenError("The option holder is empty; a lock must name who holds it.")
+    if params["lease_seconds"] < 1:
+        raise EvergreenError(f"lease_seconds is {params['lease_seconds']}; it must be at least 1.")
+    if params["force_release"] and params["state"] != "released":
+        raise EvergreenError("force_release needs state=released; a lock that somebody else holds is never acquired.")
+    started, clock = utc_now(), time.monotonic()
+    deadline = Deadline(params["timeout_s"])
+    store = LeaseStore(connect(params), params["namespace"], params["name"], deadline)
+    while True:
+        try:
+            result = settle_once(store, params, check_mode=module.check_mode)
+            break
+        except LostRace:
+            if deadline.expired():
+                raise EvergreenError(
+                    f"The upgrade lock {params['namespace']}/{params['name']} was changed by others each time it was "
+                    f"to be written, for {params['timeout_s']} s.",
+                    hint="Find out who is contending for it.",
+                ) from None
+            deadline.sleep(0.05)
+    return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - clock, 3)}
+
+
+def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
+    """One round. Raises LostRace where the Lease changed between reading and writing."""
+    identity = (params["namespace"], params["name"])
+    lease = store.read()
+    now = store.server_time()
+    if params["state"] == "held":
+        decision = decide_held(
+            lease,
+            identity=identity,
+            holder=params["holder"],
+            lease_seconds=params["lease_seconds"],
+            purpose=params["purpose"],
+            now=now,
+        )
+    else:
+        decision = decide_released(lease, holder=params["holder"], force=params["force_release"])
+    before = describe(lease)
+    common = {"server_time": micro_time(now), "previous_holder": decision.previous_holder}
+    if decision.action == "refuse":
+        message, hint = refusal(before, identity=identity, now=now)
+        raise EvergreenError(message, hint=hint, result={**common, "held": False, "lock": before})
+    if decision.action == "none":
+        after = before
+    elif decision.action == "delete":
+        after = describe(None)
+    else:
+        after = describe(decision.body)
+    if decision.action != "none" and not check_mode:
+        written = store.write(decision)
+        after = after if decision.action == "delete" else describe(written)
+    action = _DONE[decision.action]
+    if decision.action == "delete":
+        foreign = decision.previous_holder not in (None, params["holder"])
+        action = "force_released" if foreign else "released"
+        common["previous_holder"] = decision.previous_holder if foreign else None
+    return {
+        **common,
+        "changed": action not in ("none", "renewed"),
+        "action": action,
+        "held": after["holder"] == params["holder"],
+        "lock": after,
+        "diff": {"before": before, "after": after},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
+    run_module(module, settle)
+
+
+if __name__ == "__main__":
+    main()

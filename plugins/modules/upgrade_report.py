@@ -1,0 +1,260 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: upgrade_report
+short_description: Compose the report of an upgrade run
+version_added: 0.1.0
+author: The evergreen.kubeadm contributors (@evergreen-kubeadm)
+description:
+  - Reads the journal that M(evergreen.kubeadm.upgrade_journal) wrote and the lines that
+    M(evergreen.kubeadm.availability_probe) wrote, and makes one JSON document of them.
+  - A run can have ended anywhere. A journal without an end gives a report with the result V(interrupted), and
+    what the journal does not say is null.
+  - Runs on the controller, where both files are.
+extends_documentation_fragment:
+  - evergreen.kubeadm._attributes
+attributes:
+  check_mode:
+    support: full
+    details: The report is composed and returned, and the file is not written.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details: The same journal and lines give the same file.
+options:
+  journal:
+    description:
+      - The journal of the run.
+      - Of a journal with several runs the newest is reported.
+    type: path
+    required: true
+  probe_output:
+    description:
+      - The file of O(evergreen.kubeadm.availability_probe#module:output).
+      - Where it is not given or does not exist, the report says that nothing was measured.
+    type: path
+  path:
+    description:
+      - Where the report goes. Its directory is made where it does not exist.
+      - The file is replaced as a whole, so a reader never sees half of it.
+    type: path
+    required: true
+seealso:
+  - module: evergreen.kubeadm.upgrade_journal
+  - module: evergreen.kubeadm.availability_probe
+"""
+
+EXAMPLES = r"""
+- name: Compose the report
+  evergreen.kubeadm.upgrade_report:
+    journal: artifacts/upgrade-journal.jsonl
+    probe_output: artifacts/upgrade-probe.jsonl
+    path: artifacts/upgrade-report.json
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+path:
+  description: The file of the report.
+  returned: success
+  type: str
+  sample: /srv/upgrade/artifacts/upgrade-report.json
+report:
+  description: The report, as it is in the file.
+  returned: success
+  type: dict
+  contains:
+    result:
+      description: How the run ended, V(succeeded), V(failed) or V(interrupted).
+      type: str
+      sample: succeeded
+    from:
+      description: The version that the cluster had.
+      type: str
+      sample: v1.34.4
+    to:
+      description: The version that was asked for.
+      type: str
+      sample: v1.35.4
+    started:
+      description: When the run began, RFC 3339 in UTC.
+      type: str
+      sample: "2026-01-31T12:00:00.123Z"
+    finished:
+      description: When the run ended; null where it was interrupted.
+      type: str
+      sample: "2026-01-31T12:06:40.456Z"
+    duration_s:
+      description: Seconds from the start to the end; to the last event where the run was interrupted.
+      type: float
+      sample: 400.333
+    run_id:
+      description: The name of the run.
+      type: str
+      sample: 20260131-1200
+    nodes:
+      description:
+        - The nodes, each with C(name), C(role), C(from), C(to) (the version that was seen on it afterwards, else null)
+          and C(steps).
+        - A step has C(name), C(started), C(finished), C(duration_s) and C(status), which is V(finished), V(failed),
+          V(interrupted) or V(started).
+      type: list
+      elements: dict
+      sample: [{"name": "cp1", "role": "control_plane", "from": "v1.34.4", "to": "v1.35.4", "steps": []}]
+    availability:
+      description:
+        - What the probe measured, C(api) and C(services) by name, each with C(requests), C(failed), C(longest_gap_s)
+          and C(failures), the first 100 with C(time), C(error), C(message) and C(after_s).
+        - C(longest_gap_s) is the longest time without a good answer, in seconds; null where nothing was measured.
+      type: dict
+      sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": []}, "services": {}}
+    evictions:
+      description:
+        - C(total) pods were evicted; C(pods) could be moved at the start of the run; C(per_pod) is the one divided by
+          the other; C(moves) lists the evicted pods with C(namespace), C(name), C(owner), C(node) and C(evicted_at).
+        - Where the journal does not have the number of movable pods, C(pods) is that of the distinct pods evicted.
+      type: dict
+      sample: {"pods": 12, "total": 15, "per_pod": 1.25, "moves": []}
+    findings:
+      description: What was found before and during the run, as M(evergreen.kubeadm.skew_check) gives it.
+      type: list
+      elements: dict
+      sample: []
+    bypasses:
+      description: Checks that the user had passed over, with C(name), C(reason) and C(value).
+      type: list
+      elements: dict
+      sample: []
+    failure:
+      description: For a failed run its C(host), C(step), C(message) and C(hint); else null.
+      type: dict
+      sample: {"host": "worker1", "step": "drain", "message": "One pod is left.", "hint": "Look at its budget."}
+page:
+  description: The texts and positions that the HTML page of the role P(evergreen.kubeadm.report#role) shows.
+  returned: success
+  type: dict
+  sample: {"sentence": "The upgrade succeeded", "duration": "6 min 40 s"}
+started:
+  description: When the task began, RFC 3339 in UTC.
+  returned: success
+  type: str
+  sample: "2026-01-31T12:06:41.000Z"
+finished:
+  description: When the task ended, RFC 3339 in UTC.
+  returned: success
+  type: str
+  sample: "2026-01-31T12:06:41.020Z"
+duration_s:
+  description: How long the task took, in seconds.
+  returned: success
+  type: float
+  sample: 0.02
+"""
+
+import json
+import os
+import tempfile
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import compose
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.page import page
+
+
+def read_lines(path: str | None, *, what: str, required: bool) -> list[dict[str, t.Any]]:
+    """The JSON lines of `path`; none where it is missing and not `required`."""
+    try:
+        return journal.read(path) if path else []
+    except FileNotFoundError as error:
+        if not required:
+            return []
+        raise EvergreenError(
+            f"There is no {what} at {path}, so there is no run to report.",
+            hint="Name the journal that the run wrote.",
+        ) from error
+    except OSError as error:
+        raise EvergreenError(f"The {what} {path} cannot be read: {error}.") from error
+
+
+def text_at(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EvergreenError(f"The report {path} cannot be read: {error}.") from error
+
+
+def replace_file(path: str, text: str) -> None:
+    """Write a file beside `path`, synchronise it, and put it in the place of `path`."""
+    directory = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(directory, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".upgrade-report-")
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(partial, 0o644)
+            os.replace(partial, path)
+        except BaseException:
+            os.unlink(partial)
+            raise
+    except OSError as error:
+        raise EvergreenError(f"The report {path} cannot be written: {error}.") from error
+
+
+def report(module: AnsibleModule) -> dict[str, t.Any]:
+    started, begin = utc_now(), time.monotonic()
+    options = module.params
+    events = read_lines(options["journal"], what="journal", required=True)
+    if not events:
+        raise EvergreenError(f"The journal {options['journal']} has no readable line, so there is no run to report.")
+    lines = read_lines(options["probe_output"], what="output of the probe", required=False)
+    made = compose(events, lines)
+    text = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    path = options["path"]
+    before = text_at(path)
+    if before != text and not module.check_mode:
+        replace_file(path, text)
+    return {
+        "changed": before != text,
+        "path": path,
+        "report": made,
+        "page": page(made),
+        "diff": {"before": before or "", "after": text, "before_header": path, "after_header": path},
+        "started": started,
+        "finished": utc_now(),
+        "duration_s": round(time.monotonic() - begin, 3),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "journal": {"type": "path", "required": True},
+            "probe_output": {"type": "path"},
+            "path": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,409 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""drain_node as a program, against a real API server with real budgets."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
+from harness import objects, webhook
+from harness.cluster import NEVER_READY, Cluster
+from harness.modules import run_module
+from harness.process import wait_for
+from harness.webhook import denying_evictions
+
+Json = dict[str, t.Any]
+
+
+class Place:
+    """Two nodes and a namespace of one test. `first` is the node that is drained."""
+
+    def __init__(self, cluster: Cluster, unique: str) -> None:
+        self.cluster = cluster
+        self.name = unique
+        self.first, self.second = f"{unique}-a", f"{unique}-b"
+        self.pool = {"pool": unique}
+
+    def add_node(self, name: str) -> None:
+        self.cluster.apply(objects.node(name, labels=self.pool))
+        wait_for(f"{name} is Ready", lambda: self.ready_node(name))
+
+    def ready_node(self, name: str) -> bool:
+        found = self.node(name)
+        # Taints of a new node go after a moment; pods with nodeSelector wait for that.
+        return "True" in _conditions(found) and not found["spec"].get("taints")
+
+    def node(self, name: str | None = None) -> Json:
+        return self.cluster.client.get(f"/api/v1/nodes/{name or self.first}")
+
+    def pods(self, on: str | None = None) -> list[Json]:
+        query = {"fieldSelector": f"spec.nodeName={on}"} if on else {}
+        return self.cluster.client.list(f"/api/v1/namespaces/{self.name}/pods", query)
+
+    def web(self, replicas: int = 2, name: str = "web", **options: t.Any) -> None:
+        """A Deployment whose pods all run on the first node, before the second one is there."""
+        self.cluster.apply(objects.deployment(name, self.name, replicas, node_selector=self.pool, **options))
+        wanted = "False" if NEVER_READY in options.get("annotations", {}) else "True"
+        wait_for(
+            f"{replicas} pods of {name} run",
+            lambda: (
+                sum(pod["metadata"]["labels"].get("app") == name and wanted in _conditions(pod) for pod in self.pods())
+                == replicas
+            ),
+        )
+
+    def budget(self, name: str, allowed: int, app: str = "web", **spec: t.Any) -> None:
+        self.cluster.apply(objects.budget(name, self.name, app, **spec))
+        wait_for(
+            f"budget {name} allows {allowed}",
+            lambda: (
+                self.budget_status(name).get("observedGeneration")
+                and self.budget_status(name)["disruptionsAllowed"] == allowed
+            ),
+        )
+
+    def budget_status(self, name: str) -> Json:
+        path = f"/apis/policy/v1/namespaces/{self.name}/poddisruptionbudgets/{name}"
+        return self.cluster.client.get(path).get("status") or {}
+
+    def evictable(self) -> bool:
+        """Whether the API server would evict a pod now."""
+        name = self.pods(self.first)[0]["metadata"]["name"]
+        path = f"/api/v1/namespaces/{self.name}/pods/{name}/eviction"
+        body: Json = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": self.name}}
+        try:
+            self.cluster.client.request("POST", path, query={"dryRun": "All"}, body=body)
+        except ApiStatusError:
+            return False
+        return True
+
+    def drain(self, *, check_mode: bool = False, **options: t.Any) -> Json:
+        own = ("state", "only_own", "run_id", "name", "pod_selectors")
+        top: Json = {name: options.pop(name) for name in own if name in options}
+        arguments: Json = {
+            **self.cluster.params,
+            "name": [self.first],
+            "delete_options": {"wait_timeout": 40, "wait_sleep": 1, **options},
+            **top,
+        }
+        return run_module("drain_node", arguments, check_mode=check_mode)
+
+
+def _conditions(of: Json) -> list[str]:
+    return [each["status"] for each in (of.get("status") or {}).get("conditions") or [] if each["type"] == "Ready"]
+
+
+def _of(result: Json, name: str) -> Json:
+    return next(pod for pod in result["pods"] if pod["name"] == name)
+
+
+def _blocks(result: Json, key: str) -> set[t.Any]:
+    return {pod["blocked_by"][key] for pod in result["pods"] if pod["blocked_by"]}
+
+
+def _is_cordoned(place: Place) -> bool:
+    return bool(place.node()["spec"].get("unschedulable"))
+
+
+@pytest.fixture
+def place(cluster: Cluster, fresh_namespace: str) -> t.Iterator[Place]:
+    made = Place(cluster, fresh_namespace)
+    made.add_node(made.first)
+    yield made
+    for name in (made.first, made.second):
+        cluster.delete(f"/api/v1/nodes/{name}")
+    cluster.delete(f"/api/v1/namespaces/{made.name}")
+
+
+def test_plain_drain_is_predicted_done_and_not_done_again(place: Place) -> None:
+    place.web(10, annotations={"evergreen.test/stop-after": "1s"})
+    place.add_node(place.second)
+    before = place.node()["metadata"]["resourceVersion"], [pod["metadata"]["resourceVersion"] for pod in place.pods()]
+
+    predicted = place.drain(check_mode=True, run_id="r1")
+    assert predicted["changed"]
+    assert {pod["outcome"] for pod in predicted["pods"]} == {"would_be_evicted"}
+    assert not _is_cordoned(place)
+    after = place.node()["metadata"]["resourceVersion"], [pod["metadata"]["resourceVersion"] for pod in place.pods()]
+    assert before == after
+
+    done = place.drain(run_id="r1")
+    assert done["changed"] and done["cordoned_by_us"], done
+    assert done["totals"] | {"attempts": 0} == predicted["totals"] | {"attempts": 0, "evicted": 10, "gone": 10}
+    for result in (predicted, done):
+        assert [(pod["name"], pod["decision"]) for pod in result["pods"]] == [
+            (pod["name"], "evict") for pod in predicted["pods"]
+        ]
+    # Evicted at the same time: ten times one second one after the other would show.
+    assert done["duration_s"] < 6
+    assert all(
+        pod["evicted_at"] <= pod["gone_at"] and pod["owner"].startswith("ReplicaSet/web-") for pod in done["pods"]
+    )
+    assert place.pods(place.first) == []
+    assert done["cordons"][0]["run"] == "r1"
+    assert done["diff"]["before"][place.first]["unschedulable"] is False
+    assert done["diff"]["after"][place.first] == predicted["diff"]["after"][place.first] | {
+        "at": done["cordons"][0]["at"]
+    }
+
+    for check_mode in (True, False):
+        again = place.drain(check_mode=check_mode, run_id="r2")
+        assert not again["changed"] and again["pods"] == [], again
+        assert again["cordons"][0]["run"] == "r1"
+    wait_for("the pods run elsewhere", lambda: len(place.pods(place.second)) == 10)
+
+
+def test_waits_for_a_budget_until_it_lets_go(place: Place) -> None:
+    place.web(3)
+    place.budget("web", 1, minAvailable=2)
+    # Nowhere else can a replacement run yet, so that the budget stays used up after the first eviction.
+    later = threading.Timer(4, lambda: place.add_node(place.second))
+    later.start()
+    result = place.drain()
+    later.join()
+    assert result["totals"]["gone"] == 3, result
+    assert [(entry["name"], entry["verdict"]) for entry in result["budgets"]] == [("web", "will_wait")]
+    found = {key: _blocks(result, key) for key in ("kind", "name", "needed", "healthy")}
+    assert found == {"kind": {"budget"}, "name": {"web"}, "needed": {2}, "healthy": {2}}
+    assert result["duration_s"] > 3.5
+    assert result["totals"]["attempts"] > 4
+
+
+def test_timeout_is_a_failure_that_names_what_is_left_and_why(place: Place) -> None:
+    place.web(3)
+    place.budget("web", 1, minAvailable=2)
+    place.cluster.apply(objects.pod("stuck", place.name, on=place.first, stop_after="60s"))
+    result = place.drain(wait_timeout=4, force=True)
+    assert result["failed"] and result["changed"]
+    assert len(result["left"]) == 3
+    reasons = {entry["name"]: entry["reason"] for entry in result["left"]}
+    assert reasons.pop("stuck").startswith("terminating, should be gone since 20")
+    assert set(reasons.values()) == {"The disruption budget web needs 2 healthy pods and has 2 currently"}
+    assert all(name in result["msg"] for name in reasons)
+    assert "stays cordoned" in result["hint"]
+    assert _is_cordoned(place)
+    assert 4 <= result["duration_s"] < 7
+    place.cluster.kubectl("delete", "pod", "stuck", "-n", place.name, "--force", "--grace-period=0")
+
+
+def test_a_budget_that_can_never_let_go_stops_the_drain_before_it_begins(place: Place) -> None:
+    place.web(1)
+    place.web(1, name="other")
+    place.budget("web", 0, minAvailable=1)
+    for check_mode in (True, False):
+        result = place.drain(check_mode=check_mode)
+        assert result["failed"] and not result["changed"]
+        assert "1 pods must be healthy and only 1 are expected" in result["msg"]
+        assert {pod["outcome"] for pod in result["pods"]} == {"untouched"}
+    assert not _is_cordoned(place)
+    assert len(place.pods(place.first)) == 2
+
+    # Told to wait, it waits until somebody helps.
+    place.add_node(place.second)
+    helper = threading.Timer(2, lambda: place.cluster.kubectl("delete", "pdb", "web", "-n", place.name))
+    helper.start()
+    result = place.drain(wait_for_stuck_budgets=True)
+    helper.join()
+    assert result["totals"]["gone"] == 2, result
+
+
+def test_two_budgets_for_one_pod_are_named(place: Place) -> None:
+    place.web(2)
+    place.budget("web-1", 1, maxUnavailable=1)
+    place.budget("web-2", 1, maxUnavailable=1)
+    result = place.drain()
+    assert result["failed"] and not result["changed"]
+    assert "has the budgets web-1 and web-2" in result["msg"]
+    # What the API server itself says, when the analysis is set aside.
+    result = place.drain(wait_for_stuck_budgets=True)
+    assert result["failed"] and "more than one PodDisruptionBudget" in result["msg"]
+    assert {pod["outcome"] for pod in result["pods"]} <= {"failed", "untouched"}
+    assert len(place.pods(place.first)) == 2
+
+
+def test_pods_that_may_not_go_are_all_named_and_the_cordon_is_taken_back(place: Place) -> None:
+    place.web(1)
+    empty_dir: Json = {"volumes": [{"name": "data", "emptyDir": {"medium": "Memory"}}]}
+    place.cluster.apply(
+        objects.pod("bare", place.name, on=place.first, **empty_dir),
+        objects.deployment("agent", place.name, 0, node_selector=place.pool, kind="DaemonSet"),
+        objects.pod("static", place.name, on=place.first, annotations={"kubernetes.io/config.mirror": "x"}),
+    )
+    wait_for("the DaemonSet has its pod", lambda: len(place.pods(place.first)) == 4)
+    for check_mode in (True, False):
+        result = place.drain(delete_emptydir_data=True, check_mode=check_mode)
+        assert result["failed"] and not result["changed"]
+        assert f"{place.name}/bare" in result["msg"] and f"{place.name}/agent-" in result["msg"]
+        assert "force, ignore_daemonsets" in result["hint"] or "force, ignore_daemonsets" in result["msg"]
+        assert _of(result, "static")["decision"] == "skip"
+    assert not _is_cordoned(place)
+    assert "annotations" not in place.node()["metadata"] or not any(
+        key.startswith("evergreen.kubeadm/") for key in place.node()["metadata"]["annotations"]
+    )
+    assert len(place.pods(place.first)) == 4
+
+    result = place.drain(force=True, delete_emptydir_data=True, ignore_daemonsets=True)
+    assert result["totals"]["gone"] == 2 and result["totals"]["skip"] == 2, result
+    assert len(_of(result, "bare")["warnings"]) == 2
+    assert len(result["warnings"]) == 2
+
+
+def test_a_cordon_that_was_there_before_is_kept_after_a_refusal(place: Place) -> None:
+    place.cluster.apply(objects.pod("bare", place.name, on=place.first))
+    place.cluster.kubectl("cordon", place.first)
+    result = place.drain()
+    assert result["failed"] and not result["changed"]
+    assert _is_cordoned(place)
+
+
+def test_grace_period_zero_removes_at_once(place: Place) -> None:
+    place.web(2, annotations={"evergreen.test/stop-after": "60s"})
+    place.add_node(place.second)
+    result = place.drain(terminate_grace_period=0)
+    assert result["totals"]["gone"] == 2, result
+    assert result["duration_s"] < 5
+
+
+def test_no_time_to_wait_is_one_try_each(place: Place) -> None:
+    place.web(2, annotations={"evergreen.test/stop-after": "3s"})
+    result = place.drain(wait_timeout=0)
+    assert result["failed"] and result["changed"]
+    assert [pod["attempts"] for pod in result["pods"]] == [1, 1]
+    assert {pod["outcome"] for pod in result["pods"]} == {"evicted"}
+    # Run again, it waits for what is terminating already, and that is no change of its own.
+    place.add_node(place.second)
+    result = place.drain()
+    assert not result["changed"] and result["totals"]["wait"] == 2, result
+    assert result["totals"]["gone"] == 2
+
+
+def test_deleting_instead_of_evicting_ignores_budgets(place: Place) -> None:
+    place.web(1)
+    place.budget("web", 0, minAvailable=1)
+    predicted = place.drain(disable_eviction=True, check_mode=True)
+    assert predicted["pods"][0]["outcome"] == "would_be_evicted"
+    assert len(place.pods(place.first)) == 1
+    result = place.drain(disable_eviction=True)
+    assert result["totals"]["gone"] == 1, result
+
+
+def test_unready_pods_behind_a_budget_that_lets_them_go(place: Place) -> None:
+    place.web(2, annotations={NEVER_READY: "yes"})
+    place.budget("web", 0, minAvailable=1, unhealthyPodEvictionPolicy="AlwaysAllow")
+    result = place.drain()
+    assert result["budgets"][0]["verdict"] == "free"
+    assert result["totals"]["gone"] == 2, result
+
+
+def test_only_selected_pods_are_removed(place: Place) -> None:
+    place.web(1)
+    place.web(1, name="other")
+    result = place.drain(pod_selectors=["app=web"])
+    assert [pod["owner"].split("-")[0] for pod in result["pods"]] == ["ReplicaSet/web"]
+    assert [pod["metadata"]["labels"]["app"] for pod in place.pods(place.first)] == ["other"]
+
+
+def test_pods_of_a_namespace_that_is_being_deleted(place: Place) -> None:
+    place.cluster.apply(
+        objects.pod("last", place.name, on=place.first, annotations={"evergreen.test/stop-after": "2s"})
+    )
+    place.cluster.delete(f"/api/v1/namespaces/{place.name}")
+    result = place.drain(force=True)
+    assert not result.get("failed"), result
+    assert place.pods(place.first) == []
+
+
+def test_a_webhook_that_denies_is_named(place: Place, tmp_path: Path) -> None:
+    place.web(2)
+    with denying_evictions(place.cluster, place.name, tmp_path, times=1000, message="no evictions today"):
+        wait_for("the webhook is in force", lambda: not place.evictable())
+        for check_mode in (True, False):
+            result = place.drain(check_mode=check_mode, max_parallel=1)
+            assert result["failed"], result
+            assert f'admission webhook "{webhook.NAME}" denied the request: no evictions today' in result["msg"]
+            assert _blocks(result, "kind") == {"webhook"} and _blocks(result, "name") == {webhook.NAME}
+    assert len(place.pods(place.first)) == 2
+
+
+def test_a_webhook_that_asks_for_patience_gets_it(place: Place, tmp_path: Path) -> None:
+    place.web(1)
+    with denying_evictions(place.cluster, place.name, tmp_path, times=3, code=429, message="still moving it"):
+        wait_for("the webhook is in force", lambda: not place.evictable())
+        result = place.drain()
+    assert result["totals"]["gone"] == 1, result
+    assert result["pods"][0]["attempts"] >= 2
+    assert _blocks(result, "message") == {f'admission webhook "{webhook.NAME}" denied the request: still moving it'}
+
+
+def test_missing_rights_are_named(cluster: Cluster, place: Place) -> None:
+    place.web(1)
+    role: Json = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": place.name}}
+    role["rules"] = [{"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["get", "list", "watch"]}]
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": place.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": place.name},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "viewer"}],
+    }
+    cluster.apply(role, binding)
+    arguments = {**cluster.params, "name": [place.first], "impersonate_user": "viewer"}
+    result = run_module("drain_node", arguments)
+    assert result["failed"] and not result["changed"]
+    assert "Grant the verb patch on nodes, cluster-wide to the user viewer" in result["msg"]
+    result = run_module("drain_node", {**cluster.params, "name": [place.first], "api_key": "wrong"})
+    assert result["failed"] and "401" in result["msg"] and "wrong" not in result["msg"]
+    result = run_module("drain_node", {**cluster.params, "name": ["no-such-node"]})
+    assert result["msg"].startswith("There is no node no-such-node")
+
+
+def test_uncordon_leaves_alone_what_others_cordoned(place: Place) -> None:
+    place.cluster.kubectl("cordon", place.first)
+    result = place.drain(state="uncordoned")
+    assert not result["changed"] and not result["cordoned_by_us"] and "somebody else" in str(result["warnings"])
+    assert _is_cordoned(place)
+    result = place.drain(state="uncordoned", only_own=False)
+    assert result["changed"] and not _is_cordoned(place)
+
+    for check_mode, changed in ((True, True), (False, True), (True, False), (False, False)):
+        result = place.drain(state="cordoned", run_id="r1", check_mode=check_mode)
+        assert result["changed"] is changed and result["cordoned_by_us"], (check_mode, result)
+    # Uncordoned and cordoned again by hand: the annotation is ours, the cordon is not.
+    place.cluster.kubectl("uncordon", place.first)
+    place.cluster.kubectl("cordon", place.first)
+    result = place.drain(state="uncordoned")
+    assert not result["changed"] and _is_cordoned(place)
+    place.cluster.kubectl("uncordon", place.first)
+
+    place.drain(state="cordoned", run_id="r2")
+    for check_mode, changed in ((True, True), (False, True), (True, False), (False, False)):
+        result = place.drain(state="uncordoned", run_id="r3", check_mode=check_mode)
+        assert result["changed"] is changed, (check_mode, result)
+    assert not _is_cordoned(place)
+    assert "evergreen.kubeadm/cordoned-by" not in place.node()["metadata"]["annotations"]
+
+
+def test_goes_on_after_the_api_server_was_restarted(place: Place) -> None:
+    place.web(5, annotations={"evergreen.test/stop-after": "3s"})
+    place.budget("web", 2, maxUnavailable=2)
+    place.add_node(place.second)
+    results: list[Json] = []
+    drain = threading.Thread(target=lambda: results.append(place.drain(wait_timeout=60)))
+    drain.start()
+    wait_for("the first pods terminate", lambda: any("deletionTimestamp" in pod["metadata"] for pod in place.pods()))
+    place.cluster.api_server.stop(kill=True)
+    time.sleep(1.5)
+    place.cluster.start_api_server()
+    drain.join()
+    (result,) = results
+    assert not result.get("failed"), result
+    assert result["totals"]["gone"] == 5, result
+    assert place.pods(place.first) == []

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The upgrade lock on a real API server: one holder, whoever asks at the same time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from control_plane import task
+from etcd_cluster import run_module
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import decide_held
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
+from ansible_collections.evergreen.kubeadm.plugins.modules import upgrade_lock
+from harness.cluster import Cluster
+from harness.process import free_ports
+
+CONTENDERS = 8
+
+
+class Lock:
+    """The lock of one test, by its own Lease name."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster = cluster
+        self.options: dict[str, t.Any] = {**cluster.params, "name": name, "timeout_s": 20}
+        self.path = f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}"
+
+    def ask(self, state: str, holder: str, *, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        params = {**self.options, "state": state, "holder": holder, **options}
+        return upgrade_lock.settle(task(upgrade_lock.ARGUMENT_SPEC, params, check_mode=check_mode))
+
+    def stored(self) -> dict[str, t.Any] | None:
+        try:
+            return self.cluster.client.get(self.path)
+        except ApiStatusError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def contend(self, holders: list[str]) -> tuple[list[dict[str, t.Any]], list[EvergreenError]]:
+        """All holders ask at the same moment."""
+        gate = threading.Barrier(len(holders))
+
+        def one(holder: str) -> dict[str, t.Any] | EvergreenError:
+            gate.wait()
+            try:
+                return self.ask("held", holder)
+            except EvergreenError as error:
+                return error
+
+        with ThreadPoolExecutor(len(holders)) as pool:
+            answers = list(pool.map(one, holders))
+        return (
+            [answer for answer in answers if isinstance(answer, dict)],
+            [answer for answer in answers if isinstance(answer, EvergreenError)],
+        )
+
+
+@pytest.fixture
+def lock(cluster: Cluster, unique: str) -> Lock:
+    return Lock(cluster, f"lock-{unique}")
+
+
+def test_the_life_of_a_lock(lock: Lock) -> None:
+    acquired = lock.ask("held", "a@one", purpose="upgrade to 1.35.4", lease_seconds=600)
+    assert (acquired["action"], acquired["changed"], acquired["held"]) == ("acquired", True, True)
+    assert acquired["lock"]["purpose"] == "upgrade to 1.35.4"
+    stored = lock.stored()
+    assert stored is not None
+    assert (stored["spec"]["holderIdentity"], stored["spec"]["leaseDurationSeconds"]) == ("a@one", 600)
+
+    time.sleep(1.1)
+    renewed = lock.ask("held", "a@one", lease_seconds=600)
+    assert (renewed["action"], renewed["changed"]) == ("renewed", False)
+    assert renewed["lock"]["acquired_at"] == acquired["lock"]["acquired_at"]
+    assert renewed["lock"]["renewed_at"] > acquired["lock"]["renewed_at"]
+    assert renewed["lock"]["purpose"] == "upgrade to 1.35.4"
+
+    with pytest.raises(EvergreenError) as refused:
+        lock.ask("held", "b@two")
+    text = str(refused.value)
+    for part in ("a@one", "upgrade to 1.35.4", renewed["lock"]["acquired_at"], renewed["lock"]["expires_at"]):
+        assert part in text
+    assert f"delete lease {lock.options['name']}" in text
+    assert refused.value.result["lock"]["holder"] == "a@one"
+
+    left_alone = lock.ask("released", "b@two")
+    assert (left_alone["action"], left_alone["changed"], left_alone["previous_holder"]) == ("none", False, "a@one")
+    assert lock.stored() is not None
+
+    released = lock.ask("released", "a@one")
+    assert (released["action"], released["changed"], lock.stored()) == ("released", True, None)
+    again = lock.ask("released", "a@one")
+    assert (again["action"], again["changed"]) == ("none", False)
+
+
+def test_check_mode_predicts_and_writes_nothing(lock: Lock) -> None:
+    predicted = lock.ask("held", "a@one", check_mode=True)
+    assert (predicted["action"], predicted["changed"], lock.stored()) == ("acquired", True, None)
+    done = lock.ask("held", "a@one")
+    assert (done["action"], done["diff"]["before"]) == (predicted["action"], predicted["diff"]["before"])
+    before = lock.stored()
+    assert lock.ask("released", "a@one", check_mode=True)["action"] == "released"
+    assert lock.stored() == before
+    with pytest.raises(EvergreenError):
+        lock.ask("held", "b@two", check_mode=True)
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_many_that_ask_at_once_one_gets_it(lock: Lock, round_: int) -> None:
+    del round_
+    won, lost = lock.contend([f"run{number}@host" for number in range(CONTENDERS)])
+    assert (len(won), len(lost)) == (1, CONTENDERS - 1)
+    holder = won[0]["lock"]["holder"]
+    assert all(holder in error.message for error in lost)
+    stored = lock.stored()
+    assert stored is not None
+    assert stored["spec"]["holderIdentity"] == holder
+
+
+def test_an_expired_lock_is_taken_over_by_exactly_one(lock: Lock) -> None:
+    lock.ask("held", "dead@host", lease_seconds=1)
+    # The server's clock is read to the second.
+    time.sleep(2.1)
+    won, lost = lock.contend([f"run{number}@host" for number in range(CONTENDERS)])
+    assert (len(won), len(lost)) == (1, CONTENDERS - 1)
+    assert (won[0]["action"], won[0]["previous_holder"]) == ("taken_over", "dead@host")
+    assert won[0]["lock"]["transitions"] == 1
+    with pytest.raises(EvergreenError):
+        lock.ask("held", "dead@host")
+
+
+def test_force_release(lock: Lock) -> None:
+    lock.ask("held", "a@one")
+    forced = lock.ask("released", "b@two", force_release=True)
+    assert (forced["action"], forced["previous_holder"], lock.stored()) == ("force_released", "a@one", None)
+
+
+def test_a_write_on_what_somebody_changed_since_is_refused(lock: Lock) -> None:
+    lock.ask("held", "a@one")
+    store = LeaseStore(lock.cluster.client, "kube-system", lock.options["name"], Deadline(10))
+    read = store.read()
+    now = store.server_time()
+    lock.ask("held", "a@one", purpose="changed since")
+    decision = decide_held(
+        read, identity=("kube-system", lock.options["name"]), holder="a@one", lease_seconds=9, purpose=None, now=now
+    )
+    with pytest.raises(LostRace):
+        store.write(decision)
+
+
+def test_a_server_that_does_not_answer_fails_at_the_deadline(lock: Lock, tmp_path: Path) -> None:
+    nobody = f"https://127.0.0.1:{free_ports(1)[0]}"
+    kubeconfig = tmp_path / "away.conf"
+    kubeconfig.write_text(lock.cluster.kubeconfig.read_text().replace(lock.cluster.url, nobody))
+    begun = time.monotonic()
+    with pytest.raises(EvergreenError) as failed:
+        lock.ask("held", "a@one", kubeconfig=str(kubeconfig), timeout_s=1)
+    assert 1 <= time.monotonic() - begun < 5
+    assert nobody in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{"holder": " "}, {"lease_seconds": 0}, {"force_release": True}], ids=["holder", "seconds", "force"]
+)
+def test_options_that_make_no_sense(lock: Lock, options: dict[str, t.Any]) -> None:
+    with pytest.raises(EvergreenError):
+        lock.ask(**{"state": "held", "holder": "a@one", **options})
+    assert lock.stored() is None
+
+
+def test_the_module_itself(lock: Lock) -> None:
+    lock.ask("held", "a@one")
+    failed = run_module("upgrade_lock", {**lock.options, "holder": "b@two"})
+    assert failed["failed"]
+    assert not failed["changed"]
+    assert "a@one" in failed["msg"]
+    assert failed["hint"]
+    released = run_module("upgrade_lock", {**lock.options, "state": "released", "holder": "a@one"})
+    assert released["changed"]
+    assert set(released) >= {"action", "held", "lock", "previous_holder", "server_time", "started", "duration_s"}

@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The probe against real HTTP servers on loopback that stop, hang, lie and come back."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+import time
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import probe
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import availability
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import read
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_target, service_target
+from harness.cluster import Cluster
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers by the path: ``/ok``, ``/503``, ``/short`` (half a body), ``/hang``, ``/drip`` (a byte at a time)."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/hang":
+            time.sleep(3)
+            return
+        if self.path == "/drip":
+            for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 60:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
+            return
+        self.send_response(503 if self.path == "/503" else 200)
+        self.send_header("Content-Length", "10")
+        self.end_headers()
+        self.wfile.write(b"half" if self.path == "/short" else b"0123456789")
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: t.Any) -> None:
+        """Keep the output of the tests clean."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
+        """A probe that gave up breaks the connection; that is what is tested."""
+
+
+@contextmanager
+def serving(port: int = 0) -> Iterator[int]:
+    server = Server(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def settings(tmp_path: Path, **changes: t.Any) -> probe.Settings:
+    chosen: dict[str, t.Any] = {
+        "rate_per_s": 20,
+        "timeout_s": 1.0,
+        "duration_s": 30,
+        "idle_limit_s": 30,
+        "stop_file": str(tmp_path / "stop"),
+        "heartbeat": None,
+        "output": str(tmp_path / "probe.jsonl"),
+    }
+    return probe.Settings(**{**chosen, **changes})
+
+
+class Running:
+    """A probe in a thread; `end` stops it and gives its result."""
+
+    def __init__(self, urls: dict[str, str], chosen: probe.Settings, api: dict[str, t.Any] | None = None) -> None:
+        self.stop = threading.Event()
+        self._result: dict[str, t.Any] = {}
+        targets: list[Target] = [service_target({"name": name, "url": url}) for name, url in urls.items()]
+        if api:
+            targets.insert(0, api_target(connect(api), self.stop))
+        self._thread = threading.Thread(
+            target=lambda: self._result.update(probe.run(targets, chosen, self.stop)), daemon=True
+        )
+        self._thread.start()
+
+    def result(self, within_s: float) -> dict[str, t.Any]:
+        self._thread.join(within_s)
+        assert not self._thread.is_alive(), "the probe did not end in time"
+        return self._result
+
+    def end(self) -> dict[str, t.Any]:
+        self.stop.set()
+        return self.result(3)
+
+
+def test_an_outage_is_counted_and_its_length_is_measured(tmp_path: Path) -> None:
+    with serving() as port:
+        running = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path))
+        time.sleep(1.2)
+    down = time.monotonic()
+    time.sleep(1.0)
+    with serving(port):
+        outage = time.monotonic() - down
+        time.sleep(1.0)
+        result = running.end()
+    web = result["targets"]["service/web"]
+    assert result["ended_by"] == "signal"
+    assert 55 <= web["requests"] <= 75
+    assert 14 <= web["failed"] <= 26
+    assert outage - 0.1 <= web["longest_gap_s"] <= outage + 0.6
+    assert set(web["errors"]) <= {"refused", "reset", "closed"}
+    assert sum(web["errors"].values()) == web["failed"]
+    # What the report makes of the file is what the probe says itself.
+    [(name, seen)] = availability(read(str(tmp_path / "probe.jsonl")))["services"].items()
+    assert name == "web"
+    assert (seen["requests"], seen["failed"]) == (web["requests"], web["failed"])
+    assert seen["longest_gap_s"] == pytest.approx(web["longest_gap_s"], abs=0.002)
+    assert len(seen["failures"]) == web["failed"]
+
+
+@pytest.mark.parametrize("path", ["/hang", "/drip"])
+def test_the_rate_is_kept_while_requests_hang(tmp_path: Path, path: str) -> None:
+    with serving() as port:
+        urls = {"hanging": f"http://127.0.0.1:{port}{path}", "good": f"http://127.0.0.1:{port}/ok"}
+        running = Running(urls, settings(tmp_path))
+        time.sleep(2.0)
+        targets = running.end()["targets"]
+    hanging, good = targets["service/hanging"], targets["service/good"]
+    assert 34 <= hanging["requests"] <= 46
+    assert hanging["failed"] == hanging["requests"]
+    assert set(hanging["errors"]) == {"timeout"}
+    assert all(0.95 <= failure["after_s"] <= 1.9 for failure in hanging["failures"])
+    assert hanging["longest_gap_s"] >= 1.9
+    assert 34 <= good["requests"] <= 46
+    assert good["failed"] == 0
+    assert good["longest_gap_s"] < 1.0
+
+
+@pytest.mark.parametrize("path, error", [("/503", "http_503"), ("/short", "closed")])
+def test_an_answer_that_is_not_good_fails(tmp_path: Path, path: str, error: str) -> None:
+    with serving() as port:
+        running = Running({"web": f"http://127.0.0.1:{port}{path}"}, settings(tmp_path))
+        time.sleep(0.5)
+        web = running.end()["targets"]["service/web"]
+    assert web["requests"] == web["failed"] > 0
+    assert set(web["errors"]) == {error}
+
+
+def test_a_listener_that_never_accepts_is_a_timeout_and_ends_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        port = listener.getsockname()[1]
+        running = Running({"web": f"http://127.0.0.1:{port}/"}, settings(tmp_path))
+        time.sleep(1.0)
+        begin = time.monotonic()
+        web = running.end()["targets"]["service/web"]
+        assert time.monotonic() - begin < 2.5
+    assert web["failed"] == web["requests"] > 0
+    assert set(web["errors"]) == {"timeout"}
+
+
+def test_the_stop_file_ends_it(tmp_path: Path) -> None:
+    with serving() as port:
+        running = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path))
+        time.sleep(0.3)
+        (tmp_path / "stop").touch()
+        result = running.result(2)
+    assert result["ended_by"] == "stop_file"
+    assert result["targets"]["service/web"]["failed"] == 0
+
+
+def test_the_next_probe_ends_the_one_that_a_killed_run_left(tmp_path: Path) -> None:
+    with serving() as port:
+        left = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path))
+        time.sleep(0.3)
+        following = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path))
+        assert left.result(3)["ended_by"] == "replaced"
+        (tmp_path / "stop").touch()
+        assert following.result(3)["ended_by"] == "stop_file"
+
+
+def test_its_time_ends_it(tmp_path: Path) -> None:
+    with serving() as port:
+        result = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path, duration_s=0.4)).result(2)
+    assert result["ended_by"] == "duration"
+
+
+def test_a_journal_that_nobody_touches_ends_it(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text("{}\n", encoding="utf-8")
+    with serving() as port:
+        urls = {"web": f"http://127.0.0.1:{port}/ok"}
+        running = Running(urls, settings(tmp_path, heartbeat=str(journal), idle_limit_s=1.6))
+        begin = time.monotonic()
+        for number in range(4):
+            time.sleep(0.5)
+            journal.write_text("{}\n" * (number + 2), encoding="utf-8")
+        journal.unlink()  # as when a new run moves it aside: no touch, and no end at once
+        result = running.result(6)
+    assert result["ended_by"] == "idle"
+    assert time.monotonic() - begin >= 3.2
+
+
+def test_the_output_holds_whole_lines_at_any_moment(tmp_path: Path) -> None:
+    output = tmp_path / "probe.jsonl"
+    output.write_text('{"old": true}\n', encoding="utf-8")
+    with serving() as port:
+        running = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path))
+        seen, begun = 0, False
+        for _look in range(50):
+            time.sleep(0.05)
+            begun = begun or ((tmp_path / "probe.jsonl.1").exists() and output.exists())
+            text = output.read_text(encoding="utf-8") if begun else ""
+            lines = [json.loads(line) for line in text.splitlines()]
+            seen = max(seen, len(lines))
+            assert not text or text.endswith("\n")
+        running.end()
+    assert seen >= 2
+    assert (tmp_path / "probe.jsonl.1").read_text(encoding="utf-8") == '{"old": true}\n'
+
+
+def test_the_api_is_asked_with_the_credentials_of_the_kubeconfig(cluster: Cluster, tmp_path: Path) -> None:
+    running = Running({}, settings(tmp_path, timeout_s=2), cluster.params)
+    time.sleep(1.5)
+    api = running.end()["targets"]["api"]
+    assert 20 <= api["requests"] <= 34
+    assert (api["failed"], api["errors"]) == (0, {})
+    assert api["longest_gap_s"] < 1
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"api_key": "nobody-has-this-token"}, "http_401"),
+        ({"impersonate_user": "nobody", "impersonate_groups": ["a", "b"]}, "http_403"),
+    ],
+)
+def test_the_api_must_let_the_user_in(cluster: Cluster, tmp_path: Path, options: dict[str, t.Any], error: str) -> None:
+    running = Running({}, settings(tmp_path, timeout_s=2), {**cluster.params, **options})
+    time.sleep(0.5)
+    api = running.end()["targets"]["api"]
+    assert api["requests"] == api["failed"] > 0
+    assert set(api["errors"]) == {error}
+
+
+def test_a_certificate_that_nobody_trusts_is_a_failure(cluster: Cluster, tmp_path: Path) -> None:
+    running = Running({"web": f"{cluster.url}/readyz"}, settings(tmp_path, timeout_s=2))
+    time.sleep(0.5)
+    web = running.end()["targets"]["service/web"]
+    assert web["requests"] == web["failed"] > 0
+    assert set(web["errors"]) == {"tls"}

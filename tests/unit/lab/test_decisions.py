@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `make lab` does, from what is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.config import read_releases
+from lab.decisions import next_move
+
+RUNNING = {"cp1": "running", "worker1": "running", "balancer": "running"}
+
+
+@pytest.mark.parametrize(
+    ("states", "made", "problems", "fresh", "move"),
+    [
+        pytest.param({}, None, None, False, "build", id="nothing in the inventory's place"),
+        pytest.param({**RUNNING, "cp1": "absent"}, None, None, False, "build", id="a machine was never made"),
+        pytest.param({**RUNNING, "cp1": "dead"}, None, None, False, "start", id="a machine died"),
+        pytest.param(dict.fromkeys(RUNNING, "dead"), None, None, False, "start", id="the host was rebooted"),
+        pytest.param({**RUNNING, "cp1": "dead", "worker1": "absent"}, None, None, False, "build", id="dead and absent"),
+        pytest.param(RUNNING, False, None, False, "build", id="an earlier start was cut off"),
+        pytest.param(RUNNING, True, ["worker1 is not Ready"], False, "wait", id="a node is still coming up"),
+        pytest.param(RUNNING, True, [], False, "keep", id="all is well"),
+        pytest.param(RUNNING, True, [], True, "build", id="a new one is asked for"),
+        pytest.param({**RUNNING, "cp1": "dead"}, None, None, True, "build", id="a new one in place of a dead one"),
+    ],
+)
+def test_next_move(
+    states: dict[str, str], made: bool | None, problems: list[str] | None, fresh: bool, move: str
+) -> None:
+    assert next_move(states, made, problems, fresh) == move
+
+
+def test_every_release_names_what_it_is_built_from() -> None:
+    releases = read_releases()
+    assert list(releases) == ["1.33.13", "1.34.4", "1.35.4", "1.36.3"]
+    for release in releases.values():
+        assert [program.name for program in release.programs()] == ["kubernetes", "etcd", "coredns", "pause"]
+        assert all(program.version and not program.version.startswith("v") for program in release.programs())

@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest, pod_yaml
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.pod_yaml import ManifestError
+
+KUBEADM = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  annotations:
+    kubeadm.kubernetes.io/etcd.advertise-client-urls: https://10.0.0.10:2379
+  labels:
+    component: etcd
+  name: etcd
+spec:
+  containers:
+  - command:
+    - etcd
+    - --advertise-client-urls=https://10.0.0.10:2379
+    - --cert-file=/etc/kubernetes/pki/etcd/server.crt
+    - --data-dir=/var/lib/etcd
+    - --feature-gates=InitialCorruptCheck=true
+    - --initial-cluster=cp1=https://10.0.0.10:2380,cp2=https://10.0.0.11:2380
+    - --key-file=/etc/kubernetes/pki/etcd/server.key
+    - --listen-client-urls=https://127.0.0.1:2379,https://10.0.0.10:2379
+    - --listen-metrics-urls=http://127.0.0.1:2381
+    - --name=cp1
+    - --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt
+    image: registry.k8s.io/etcd:3.6.5-0
+    livenessProbe:
+      httpGet:
+        host: 127.0.0.1
+        path: /livez
+        port: probe-port
+    name: etcd
+    resources:
+      requests: {cpu: 100m, memory: 100Mi}
+    volumeMounts:
+    - mountPath: /var/lib/etcd
+      name: etcd-data
+    - mountPath: /etc/kubernetes/pki/etcd
+      name: etcd-certs
+  hostNetwork: true
+  volumes:
+  - hostPath:
+      path: /etc/kubernetes/pki/etcd
+      type: DirectoryOrCreate
+    name: etcd-certs
+  - hostPath:
+      path: /var/lib/etcd
+      type: DirectoryOrCreate
+    name: etcd-data
+status: {}
+"""
+
+
+def test_the_manifest_that_kubeadm_writes() -> None:
+    access = manifest.access_from_manifest(KUBEADM, lambda path: True)
+    assert access.endpoint == "https://127.0.0.1:2379"
+    assert access.name == "cp1"
+    assert access.data_dir == "/var/lib/etcd"
+    assert access.ca_cert == "/etc/kubernetes/pki/etcd/ca.crt"
+    assert access.client_cert == "/etc/kubernetes/pki/etcd/healthcheck-client.crt"
+    assert access.client_key == "/etc/kubernetes/pki/etcd/healthcheck-client.key"
+
+
+def test_without_the_health_check_client_the_server_certificate_is_shown() -> None:
+    access = manifest.access_from_manifest(KUBEADM, lambda path: False)
+    assert (access.client_cert, access.client_key) == (
+        "/etc/kubernetes/pki/etcd/server.crt",
+        "/etc/kubernetes/pki/etcd/server.key",
+    )
+
+
+def test_paths_are_those_of_the_host() -> None:
+    text = KUBEADM.replace("      path: /var/lib/etcd\n", "      path: /srv/etcd\n")
+    access = manifest.access_from_manifest(text, lambda path: False)
+    assert access.data_dir == "/srv/etcd"
+    assert manifest.in_container("/srv/etcd/member", access.mounts) == "/var/lib/etcd/member"
+    assert manifest.in_container("/srv/other", access.mounts) is None
+
+
+def container(text: str) -> dict:
+    return manifest.etcd_container(
+        pod_yaml.parse("spec:\n  containers:\n" + textwrap.indent(textwrap.dedent(text), "  "))
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("- command:\n  - etcd\n  - --name=cp1\n  - --data-dir=/d", id="kubeadm"),
+        pytest.param("- command:\n    - etcd\n    - --name=cp1\n    - --data-dir=/d\n  name: etcd", id="deeper lists"),
+        pytest.param('-\n  command: ["etcd", "--name=cp1", \'--data-dir=/d\']', id="flow list"),
+        pytest.param('- command: [etcd,\n    --name=cp1,\n    "--data-dir=/d"\n    ]', id="flow list over lines"),
+        pytest.param("- command: [etcd]\n  args:\n  - --name\n  - cp1\n  - --data-dir\n  - /d", id="separate values"),
+        pytest.param("- command:\n  - /usr/local/bin/etcd\n  args: [-name=cp1, -data-dir, /d]", id="single dashes"),
+        pytest.param(
+            '- command:\n  - "etcd"\n  # a comment\n  - \'--name=cp1\'   # another\n\n  - "--data-dir=/d"', id="quotes"
+        ),
+        pytest.param("- command: [etcd, --data-dir=/d, --name=old, --name=cp1]", id="the last of two holds"),
+        pytest.param(
+            "- command: [etcd, --data-dir=/d]\n  env:\n  - name: ETCD_NAME\n    value: cp1\n"
+            "  - {name: ETCD_DATA_DIR, value: /x}",
+            id="environment below flags",
+        ),
+        pytest.param(
+            "- name: sidecar\n  command: [sh, -c, 'sleep 1']\n"
+            "- name: etcd\n  command: [etcd, --name=cp1, --data-dir=/d]",
+            id="not the first container",
+        ),
+        pytest.param("- command:\n  - etcd\n  - >-\n    --name=cp1\n  - |\n    --data-dir=/d", id="block scalars"),
+    ],
+)
+def test_flags(text: str) -> None:
+    flags = manifest.flags_of(container(text))
+    assert (flags["name"], flags["data-dir"]) == ("cp1", "/d")
+
+
+def test_a_flag_without_value_is_true() -> None:
+    assert manifest.flags_of({"command": ["etcd", "--client-cert-auth", "--name=a"]}) == {
+        "client-cert-auth": "true",
+        "name": "a",
+    }
+
+
+def test_json_is_a_manifest_too() -> None:
+    text = (
+        '{"spec": {"containers": [{"name": "etcd", "command": ["etcd", "--listen-client-urls=http://0.0.0.0:2379"]}]}}'
+    )
+    assert manifest.access_from_manifest(text).endpoint == "http://127.0.0.1:2379"
+
+
+@pytest.mark.parametrize(
+    ("urls", "expected"),
+    [
+        ("https://10.0.0.1:2379,https://127.0.0.1:2379", "https://127.0.0.1:2379"),
+        ("http://127.0.0.1:2379, https://10.0.0.1:2379", "https://10.0.0.1:2379"),
+        ("https://0.0.0.0:2379", "https://127.0.0.1:2379"),
+        ("https://[::]:2379", "https://[::1]:2379"),
+        ("unix:///s,https://10.0.0.1:2379", "https://10.0.0.1:2379"),
+    ],
+)
+def test_the_url_to_ask(urls: str, expected: str) -> None:
+    assert manifest.local_url(urls) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("# only this\n", "is empty"),
+        ("{", "JSON"),
+        ("spec:\n  containers:\n  - name: x\n", "no etcd container"),
+        ("kind: Pod\n", "no etcd container"),
+        ("- a\n- b\n", "no etcd container"),
+        ("spec: &anchor\n  a: b\n", "Line 1"),
+        ("spec:\n  a: *other\n", "Line 2"),
+        ("spec:\n  a: 'open\n", "Line 2"),
+        ("spec:\n    a: b\n  c: d\n", "Line 3"),
+        ("spec: {containers: [{name: etcd, command: [etcd, --config-file=/c]}]}", "/c"),
+        (
+            "spec: {containers: [{name: etcd, command: [etcd, '--listen-client-urls=unix:///x']}]}",
+            "names no client URL",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_said(text: str, said: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        manifest.access_from_manifest(text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: b\n", {"a": "b"}),
+        ("a:\n- 1\n- 2\nb: ~\n", {"a": ["1", "2"], "b": None}),
+        ("a:\n  - b: 1\n    c: 2\n  - d\n", {"a": [{"b": "1", "c": "2"}, "d"]}),
+        ("a: https://x:1/ # note\n", {"a": "https://x:1/"}),
+        ("a: b#c\n", {"a": "b#c"}),
+        ("a: 'it''s # one'\n", {"a": "it's # one"}),
+        ('a: "t\\"x: # y"\n', {"a": 't"x: # y'}),
+        ("a: one\n  two\nb: c\n", {"a": "one two", "b": "c"}),
+        ("a: {}\nb: []\nc: {d: [e, {f: g}]}\n", {"a": {}, "b": [], "c": {"d": ["e", {"f": "g"}]}}),
+        ("---\na: b\n---\nc: d\n", {"a": "b"}),
+        ("a: |\n  one\n  two: 2\nb: c\n", {"a": "one\ntwo: 2", "b": "c"}),
+        ("'a b': c\n\"d\": e\n", {"a b": "c", "d": "e"}),
+        ("- - a\n  - b\n- c\n", [["a", "b"], "c"]),
+        ("-\n  a: b\n", [{"a": "b"}]),
+        ("a:\n  b:\nc: d\n", {"a": {"b": None}, "c": "d"}),
+    ],
+)
+def test_yaml(text: str, expected: object) -> None:
+    assert pod_yaml.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"client_cert": "/c"}, "belong together"),
+        ({"endpoint": "10.0.0.1:2379"}, "is not one URL"),
+        ({"endpoint": "https://a:2379,https://b:2379"}, "is not one URL"),
+        ({"manifest": "/nonexistent/etcd.yaml"}, "/nonexistent/etcd.yaml"),
+    ],
+)
+def test_options_that_lead_nowhere(params: dict, said: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        manifest.find_access(params)
+    assert said in str(caught.value)
+
+
+def test_an_endpoint_needs_no_manifest() -> None:
+    access = manifest.find_access({"endpoint": "https://10.0.0.1:2379/", "ca_cert": "/ca", "manifest": "/nonexistent"})
+    assert (access.endpoint, access.ca_cert, access.data_dir) == ("https://10.0.0.1:2379", "/ca", "")

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Busy, Runner
+
+FIXTURES = Path(__file__).parent / "fixtures"
+NOW = 1_800_000_000.0
+
+
+def put(root: Path, path: str, text: str = "") -> Path:
+    file = root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+@pytest.fixture
+def control_plane(tmp_path: Path) -> Path:
+    shutil.copytree(FIXTURES / "1.34.4", tmp_path / "etc/kubernetes/manifests")
+    put(tmp_path, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    return tmp_path
+
+
+def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
+    info = collect(Node(tmp_path), NOW)
+    assert info["role"] == "worker"
+    assert info["static_pods"] == {}
+    assert info["certificates"] == []
+    assert info["kubeadm"] == {"version": "", "package": None}
+    assert info["kubelet"]["running"] is False
+    assert info["container_runtime"] == {"name": "", "version": "", "socket": ""}
+    assert info["etcd"] == {"present": False, "data_dir": "", "db_bytes": 0}
+    assert info["time"] == NOW
+    json.dumps(info)
+
+
+def test_a_control_plane(control_plane: Path) -> None:
+    put(control_plane, "/etc/kubernetes/manifests/kube-apiserver.yaml.bak", "kind: Pod\n")
+    put(control_plane, "/etc/kubernetes/manifests/.hidden.yaml", "kind: Pod\n")
+    put(control_plane, "/etc/kubernetes/tmp/a/b", "12345")
+    put(control_plane, "/var/lib/etcd/member/snap/db", "1234")
+    put(control_plane, "/sys/fs/cgroup/cgroup.controllers")
+    put(control_plane, "/proc/swaps", "Filename Type\n/swap file\n")
+    put(control_plane, "/etc/os-release", 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
+    info = collect(Node(control_plane), NOW)
+    assert info["role"] == "control_plane"
+    assert [pod["file"] for pod in info["foreign_manifests"]] == ["/etc/kubernetes/manifests/kube-apiserver.yaml.bak"]
+    assert info["kubeadm_tmp_bytes"] == 5
+    assert info["etcd"] == {"present": True, "data_dir": "/var/lib/etcd", "db_bytes": 4}
+    assert (info["cgroup_version"], info["swap_on"], info["external_ca"]) == (2, True, True)
+    assert info["os"] == {"id": "debian", "version_id": "12", "pretty_name": "Debian GNU/Linux 12 (bookworm)"}
+    assert info["certificates"] == [
+        {
+            "path": "/etc/kubernetes/pki/ca.crt",
+            "subject_cn": "kube-apiserver",
+            "not_after": "2027-11-21T05:55:12.000Z",
+            "days_left": 309,
+        }
+    ]
+
+
+def test_a_control_plane_whose_api_server_manifest_is_away_is_still_one(control_plane: Path) -> None:
+    (control_plane / "etc/kubernetes/manifests/kube-apiserver.yaml").unlink()
+    assert Node(control_plane).is_control_plane()
+
+
+def test_kubelet_and_runtime(tmp_path: Path) -> None:
+    put(tmp_path, "/var/lib/kubelet/config.yaml", "cgroupDriver: systemd\nstaticPodURLHeader: {a: [secret]}\n")
+    put(tmp_path, "/var/lib/kubelet/instance-config.yaml", "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n")
+    put(tmp_path, "/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--node-ip=192.0.2.1\n")
+    put(tmp_path, "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=/k --mine\n")
+    put(tmp_path, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=/k --hidden\n")
+    put(tmp_path, "/proc/stat", "cpu 1\nbtime 1000\n")
+    put(tmp_path, "/proc/77/comm", "kubelet\n")
+    put(tmp_path, "/proc/77/stat", f"77 (kube let)) S {' '.join(str(n) for n in range(4, 22))} 250 23\n")
+    info = collect(Node(tmp_path), NOW)
+    assert info["kubelet"]["config"] == {"cgroupDriver": "systemd"}
+    assert [flag["name"] for flag in info["kubelet"]["flags"]] == ["node-ip", "mine"]
+    assert info["kubelet"]["running"] is True
+    assert info["kubelet"]["started_epoch"] == pytest.approx(1002.5)
+    assert info["container_runtime"]["name"] == "cri-o"
+
+
+def runner(root: Path) -> Runner:
+    # Processes are the machine's own.
+    (root / "proc").symlink_to("/proc")
+    return Runner(Node(root))
+
+
+def program(root: Path, body: str) -> list[str]:
+    return [sys.executable, "-u", str(put(root, "/program.py", body))]
+
+
+def test_runner_streams_lines_and_keeps_a_note_until_success(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    body = (
+        "import sys, time\nprint('a')\ntime.sleep(0.6)\nprint('b', file=sys.stderr)\nprint('c', end='')\nsys.exit(3)\n"
+    )
+    ran = run.run(program(tmp_path, body), "v1.35.4", Deadline(20))
+    assert (ran.rc, ran.timed_out, ran.attached) == (3, False, False)
+    assert ran.stream("stdout") == ["a", "c"]
+    assert ran.stream("stderr") == ["b"]
+    assert ran.lines[-1].at - ran.lines[0].at >= 0.3
+    assert run.unfinished()["target"] == "v1.35.4"
+    assert not run.is_alive(run.unfinished())
+    run.finished()
+    assert run.unfinished() == {}
+
+
+def test_runner_ends_the_whole_group_at_the_deadline(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    body = (
+        "import signal, subprocess, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid)\ntime.sleep(60)\n"
+    )
+    begin = time.monotonic()
+    ran = run.run(program(tmp_path, body), "v1.35.4", Deadline(1.5))
+    assert (ran.rc, ran.timed_out) == (None, True)
+    assert time.monotonic() - begin < 20
+    child = Path("/proc", ran.stream("stdout")[0], "stat")
+    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_second_task_finds_the_first(tmp_path: Path) -> None:
+    first, second = runner(tmp_path), Runner(Node(tmp_path))
+    first.acquire()
+    with pytest.raises(Busy):
+        second.acquire()
+
+
+def test_a_note_of_another_process_is_not_alive(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    assert not run.is_alive({})
+    assert not run.is_alive({"pid": 1, "pid_started": "not this one"})

@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests, yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.certificates import parse_certificate
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+
+FIXTURES = Path(__file__).parent / "fixtures"
+MANIFESTS = sorted(FIXTURES.glob("1.3?.4/*.yaml"))
+
+YAML_CASES = {
+    "nested": "a:\n  b:\n    c: 1\n  d: x y\n",
+    "sequence at the indentation of its key": "a:\n- b: 1\n  c: 2\n- d\ne: f\n",
+    "deeper sequence": "a:\n    - b\n    - - c\n      - d\n",
+    "quotes": "a: \"x: # y\\n\\u00e9\"\nb: 'it''s'\n'c d': \"\"\n",
+    "types": "a: true\nb: False\nc: null\nd: ~\ne:\nf: 12\ng: 1.5\nh: 0s\ni: '1'\nj: v1.35\n",
+    "comments": "# head\na: b # tail\n\nc: d#e\nf: # g\n  h: i\n",
+    "flow": "a: {}\nb: []\nc: [x, 'y, z', 3]\nd: {e: f, g: [h, {i: j}]}\n",
+    "flow over lines": "a: [b,\n  c]\nd: e\n",
+    "literal": "a: |\n  b: c\n    d\n\n  e\nf: |-\n  g\n",
+    "folded": "a: >-\n  b\n  c\nd: e\n",
+    "folded plain scalar": "- a b\n  c d\n- e\n",
+    "colons": "a: http://b:80/c\nd:e: f\ng: --h=i:j\n",
+    "document marks": "---\na: b\n---\nc: d\n",
+    "flags": "command:\n- kube-apiserver\n- --a=b,c\n- --d\n",
+    "json": '{"a": [1, "b"], "c": {"d": null}}',
+    "nothing": "# only this\n",
+}
+
+
+@pytest.mark.parametrize("text", YAML_CASES.values(), ids=YAML_CASES.keys())
+def test_yaml_reads_as_pyyaml_does(text: str) -> None:
+    assert yamlread.load(text) == next(iter(yaml.safe_load_all(text)), None)
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_yaml_of_kubeadm(path: Path) -> None:
+    assert yamlread.load(path.read_text()) == yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &x b\n", "a: !!str b\n", "a: 'b\n", "a: b\n   c\n d: e\n", "a:\n\t- b\n", "a: [b\n"]
+)
+def test_yaml_says_what_it_does_not_know(text: str) -> None:
+    with pytest.raises(yamlread.UnreadableYaml):
+        yamlread.load(text)
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [
+        ("registry.k8s.io/kube-apiserver:v1.35.4", "v1.35.4"),
+        ("registry.example:5000/k8s/etcd:3.6.6-0", "3.6.6-0"),
+        ("registry.example:5000/k8s/etcd", ""),
+        ("registry.k8s.io/etcd:3.6.6-0@sha256:0f", "3.6.6-0"),
+        ("registry.k8s.io/etcd@sha256:0f", ""),
+        ("", ""),
+    ],
+)
+def test_image_tag(image: str, tag: str) -> None:
+    assert manifests.image_tag(image) == tag
+
+
+@pytest.mark.parametrize(("version", "etcd", "port"), [("1.34.4", "3.6.5-0", "6443"), ("1.35.4", "3.6.6-0", "6443")])
+def test_real_manifests(version: str, etcd: str, port: str) -> None:
+    pods = {
+        path.stem: manifests.parse_static_pod(path.read_text(), str(path), path.stem)
+        for path in FIXTURES.joinpath(version).iterdir()
+    }
+    assert {name: pod.tag for name, pod in pods.items()} == {
+        "etcd": etcd,
+        "kube-apiserver": f"v{version}",
+        "kube-controller-manager": f"v{version}",
+        "kube-scheduler": f"v{version}",
+    }
+    server = pods["kube-apiserver"].flags
+    assert (server["advertise-address"], server["secure-port"]) == ("192.0.2.11", port)
+    assert server["shutdown-delay-duration"] == "5s"
+    assert pods["etcd"].flags["data-dir"] == "/var/lib/etcd"
+    assert [pod.api_references for pod in pods.values()] == [[]] * 4
+
+
+def test_a_manifest_with_api_references_and_a_sidecar() -> None:
+    pod = manifests.parse_static_pod(
+        "kind: Pod\nmetadata: {name: vip}\nspec:\n  serviceAccountName: vip\n  containers:\n"
+        "  - {name: side, image: 'a:1'}\n  - name: vip\n    image: b:2\n    args: [--x, y]\n"
+        "    envFrom: [{secretRef: {name: s}}]\n    env: [{name: N, valueFrom: {configMapKeyRef: {name: c, key: k}}}]\n"
+        "  volumes: [{name: v, persistentVolumeClaim: {claimName: p}}, {name: h, hostPath: {path: /}}]\n",
+        "/m/vip.yaml",
+        "vip",
+    )
+    assert (pod.name, pod.tag, pod.flags) == ("vip", "2", {"x": "y"})
+    assert pod.api_references == ["configmap/c", "persistentvolumeclaim/p", "secret/s", "serviceaccount/vip"]
+
+
+@pytest.mark.parametrize("text", ["", "kind: ConfigMap\n", "a: &b c\n", "kind: Pod\nspec: {}\n"])
+def test_what_is_no_manifest_is_reported(text: str) -> None:
+    assert manifests.parse_static_pod(text, "f", "c").error
+
+
+def test_certificates() -> None:
+    server = parse_certificate((FIXTURES / "apiserver.crt").read_text(), "p")
+    assert (server.path, server.subject_cn, server.subject_o) == ("p", "kube-apiserver", [])
+    assert server.not_after == datetime(2027, 11, 21, 5, 55, 12, tzinfo=timezone.utc).timestamp()
+    client = parse_certificate((FIXTURES / "apiserver-kubelet-client.crt").read_text(), "p")
+    assert (client.subject_cn, client.subject_o) == ("kube-apiserver-kubelet-client", ["kubeadm:cluster-admins"])
+
+
+@pytest.mark.parametrize("cut", [0, 100, 600])
+def test_broken_certificates(cut: int) -> None:
+    text = (FIXTURES / "apiserver.crt").read_text()
+    body = "".join(text.split("\n")[1:-2])[: cut // 4 * 4]
+    with pytest.raises(ValueError):
+        parse_certificate(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n", "p")
+
+
+KUBECONFIG = """\
+apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: Y2E=
+    server: https://192.0.2.11:6443
+  name: kubernetes
+contexts:
+- context: {cluster: kubernetes, user: node}
+  name: here
+current-context: here
+users:
+- name: other
+  user: {token: x}
+- name: node
+  user:
+    client-certificate: pki/c.pem
+    client-key: /k.pem
+"""
+
+
+def test_kubeconfig(tmp_path: Path) -> None:
+    (tmp_path / "etc/kubernetes/pki").mkdir(parents=True)
+    (tmp_path / "etc/kubernetes/pki/c.pem").write_text("cert")
+    config = Kubeconfig.parse(KUBECONFIG, "/etc/kubernetes/kubelet.conf")
+    assert config.server == "https://192.0.2.11:6443"
+    assert config.ca_pem(tmp_path) == "ca"
+    assert config.client_certificate_pem(tmp_path) == "cert"
+    with pytest.raises(ValueError, match=r"client-key /k.pem.*cannot be read"):
+        config.client_key_pem(tmp_path)
+    assert "secret" not in repr(config).lower()
+
+
+@pytest.mark.parametrize("text", ["", "a: b\n", KUBECONFIG.replace("current-context: here", "current-context: x")])
+def test_broken_kubeconfigs(text: str) -> None:
+    with pytest.raises(ValueError, match="names no API server"):
+        Kubeconfig.parse(text, "/k")
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "empty"),
+    [
+        ('KUBELET_KUBEADM_ARGS="--a=b --c d"\n', [("a", "b", 1), ("c", "d", 1)], []),
+        ('# KUBELET_EXTRA_ARGS="--a=b"\nKUBELET_EXTRA_ARGS=--node-ip=1.2.3.4\n', [("node-ip", "1.2.3.4", 2)], []),
+        ('KUBELET_KUBEADM_ARGS=""\n', [], ["KUBELET_KUBEADM_ARGS"]),
+        ("KUBELET_EXTRA_ARGS=\n", [], ["KUBELET_EXTRA_ARGS"]),
+        ("A=--x \\\n  --y=1\n", [("x", "true", 1), ("y", "1", 1)], []),
+        ("A='--labels=a=b,c=d'\n", [("labels", "a=b,c=d", 1)], []),
+        ("A='--broken\n", [("broken", "true", 1)], []),
+        ("HTTP_PROXY=http://user:word@proxy\n", [], []),
+        ("", [], []),
+    ],
+)
+def test_environment_flags(text: str, flags: list[tuple[str, str, int]], empty: list[str]) -> None:
+    found, unset = kubelet.environment_flags(text, "/f")
+    assert [(flag.name, flag.value, flag.line) for flag in found] == flags
+    assert unset == empty
+
+
+def test_unit_flags() -> None:
+    unit = (
+        '[Service]\nEnvironment="KUBELET_KUBECONFIG_ARGS=--kubeconfig=/k --x=1"\n#Environment="A=--no"\n'
+        "EnvironmentFile=-/etc/default/kubelet\nExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS --v=2\n"
+    )
+    found = kubelet.unit_flags(unit, "/d")
+    assert [(flag.name, flag.value, flag.line) for flag in found] == [
+        ("kubeconfig", "/k", 2),
+        ("x", "1", 2),
+        ("v", "2", 6),
+    ]
+
+
+DPKG = """\
+Package: kubelet
+Status: hold ok installed
+Version: 1.34.4-1.1
+
+Package: kubeadm
+Status: install ok installed
+Version: 1.35.4-1.1
+
+Package: kubectl
+Status: deinstall ok config-files
+Version: 1.33.0-1.1
+
+Package: kubelet-extra
+Status: install ok installed
+Version: 9
+"""
+
+
+def test_dpkg() -> None:
+    assert kubelet.dpkg_packages(DPKG) == {
+        "kubelet": {"version": "1.34.4-1.1", "held": True, "held_by": "dpkg"},
+        "kubeadm": {"version": "1.35.4-1.1", "held": False, "held_by": ""},
+    }
+
+
+@pytest.mark.parametrize(
+    ("locks", "held_by"),
+    [
+        ({}, ""),
+        ({"versionlock": "kubelet-0:1.34.4-150500.1.1.*\n"}, "versionlock"),
+        ({"versionlock": "kubelet-extra-1\n"}, ""),
+        ({"exclude": "exclude=kubelet kubeadm kubectl"}, "exclude"),
+        ({"exclude": "exclude=kubeadm kubectl"}, ""),
+        ({"zypper": "type: package\nsolvable_name: kubelet\n"}, "zypper"),
+        ({"versionlock": '[[packages]]\nname = "kubelet"\n'}, "versionlock"),
+    ],
+)
+def test_rpm(locks: dict[str, str], held_by: str) -> None:
+    listing = "package kubeadm is not installed\nkubelet\t1.34.4-150500.1.1\n"
+    assert kubelet.rpm_packages(listing, locks) == {
+        "kubelet": {"version": "1.34.4-150500.1.1", "held": bool(held_by), "held_by": held_by}
+    }

@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who gets the upgrade lock."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock import decisions
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
+IDENTITY = ("kube-system", "evergreen-kubeadm-upgrade")
+
+
+def lease(
+    holder: str | None, *, renewed_ago: float | None = 10, seconds: int | None = 60, **metadata: t.Any
+) -> dict[str, t.Any]:
+    spec: dict[str, t.Any] = {"leaseTransitions": 2}
+    if holder is not None:
+        spec["holderIdentity"] = holder
+    if renewed_ago is not None:
+        spec["renewTime"] = decisions.micro_time(NOW - timedelta(seconds=renewed_ago))
+        spec["acquireTime"] = "2026-01-31T11:00:00.000000Z"
+    if seconds is not None:
+        spec["leaseDurationSeconds"] = seconds
+    found = {"namespace": IDENTITY[0], "name": IDENTITY[1], "uid": "u1", "resourceVersion": "7", **metadata}
+    return {"metadata": found, "spec": spec}
+
+
+def held(found: dict[str, t.Any] | None, holder: str = "a@one", purpose: str | None = None) -> decisions.Decision:
+    return decisions.decide_held(found, identity=IDENTITY, holder=holder, lease_seconds=3600, purpose=purpose, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("found", "action", "previous"),
+    [
+        pytest.param(None, "create", None, id="no lease"),
+        pytest.param(lease("a@one"), "renew", None, id="own"),
+        pytest.param(lease("a@one", renewed_ago=4000), "renew", None, id="own, expired, nobody took it"),
+        pytest.param(lease(None), "acquire", None, id="a lease without a holder"),
+        pytest.param(lease(""), "acquire", None, id="a lease with an empty holder"),
+        pytest.param(lease("b@two"), "refuse", "b@two", id="somebody else's"),
+        pytest.param(lease("b@two", renewed_ago=59.9), "refuse", "b@two", id="just not expired"),
+        pytest.param(lease("b@two", renewed_ago=60), "take_over", "b@two", id="expired to the second"),
+        pytest.param(lease("b@two", renewed_ago=None), "refuse", "b@two", id="without times it never expires"),
+        pytest.param(lease("b@two", seconds=None), "refuse", "b@two", id="without duration it never expires"),
+    ],
+)
+def test_held(found: dict[str, t.Any] | None, action: str, previous: str | None) -> None:
+    decision = held(found)
+    assert (decision.action, decision.previous_holder) == (action, previous)
+
+
+def test_every_update_names_the_version_that_was_read() -> None:
+    for found in (lease("a@one"), lease(None), lease("b@two", renewed_ago=60)):
+        body = held(found).body
+        assert body is not None
+        assert body["metadata"]["resourceVersion"] == "7"
+
+
+def test_take_over_counts_a_transition_and_starts_anew() -> None:
+    body = held(lease("b@two", renewed_ago=60)).body
+    assert body is not None
+    assert body["spec"] == {
+        "holderIdentity": "a@one",
+        "leaseDurationSeconds": 3600,
+        "acquireTime": "2026-01-31T12:00:00.000000Z",
+        "renewTime": "2026-01-31T12:00:00.000000Z",
+        "leaseTransitions": 3,
+    }
+
+
+def test_renewal_keeps_since_when_it_is_held() -> None:
+    body = held(lease("a@one")).body
+    assert body is not None
+    assert body["spec"]["acquireTime"] == "2026-01-31T11:00:00.000000Z"
+    assert body["spec"]["renewTime"] == "2026-01-31T12:00:00.000000Z"
+    assert body["spec"]["leaseTransitions"] == 2
+
+
+@pytest.mark.parametrize(
+    ("holder", "given", "expected"),
+    [
+        ("a@one", None, "old purpose"),
+        ("a@one", "new purpose", "new purpose"),
+        ("b@two", None, None),
+        ("b@two", "new purpose", "new purpose"),
+    ],
+)
+def test_purpose_stays_with_its_holder(holder: str, given: str | None, expected: str | None) -> None:
+    found = lease("a@one", renewed_ago=60, annotations={decisions.PURPOSE_ANNOTATION: "old purpose", "other": "kept"})
+    body = held(found, holder=holder, purpose=given).body
+    assert body is not None
+    assert body["metadata"]["annotations"].get(decisions.PURPOSE_ANNOTATION) == expected
+    assert body["metadata"]["annotations"]["other"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("found", "force", "action", "previous"),
+    [
+        pytest.param(None, False, "none", None, id="nothing to release"),
+        pytest.param(None, True, "none", None, id="nothing to force"),
+        pytest.param(lease("a@one"), False, "delete", "a@one", id="own"),
+        pytest.param(lease(None), False, "delete", None, id="without holder"),
+        pytest.param(lease("b@two"), False, "none", "b@two", id="somebody else's"),
+        pytest.param(lease("b@two", renewed_ago=4000), False, "none", "b@two", id="somebody else's, expired"),
+        pytest.param(lease("b@two"), True, "delete", "b@two", id="forced"),
+    ],
+)
+def test_released(found: dict[str, t.Any] | None, force: bool, action: str, previous: str | None) -> None:
+    decision = decisions.decide_released(found, holder="a@one", force=force)
+    assert (decision.action, decision.previous_holder) == (action, previous)
+
+
+def test_release_deletes_only_what_was_read() -> None:
+    body = decisions.decide_released(lease("a@one"), holder="a@one", force=False).body
+    assert body is not None
+    assert body["preconditions"] == {"uid": "u1", "resourceVersion": "7"}
+
+
+def test_refusal_says_who_since_when_until_when_and_what_to_do() -> None:
+    found = lease("b@two", annotations={decisions.PURPOSE_ANNOTATION: "upgrade to 1.35.4"})
+    message, hint = decisions.refusal(decisions.describe(found), identity=IDENTITY, now=NOW)
+    for part in (
+        "kube-system/evergreen-kubeadm-upgrade",
+        "b@two",
+        "upgrade to 1.35.4",
+        "since 2026-01-31T11:00:00.000000Z",
+        "expires at 2026-01-31T12:00:50.000000Z, in 50 s",
+    ):
+        assert part in message
+    assert "kubectl -n kube-system delete lease evergreen-kubeadm-upgrade" in hint
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T12:00:00Z", NOW),
+        ("2026-01-31T12:00:00.000000Z", NOW),
+        ("2026-01-31T12:00:00.5Z", NOW + timedelta(milliseconds=500)),
+        (None, None),
+        ("yesterday", None),
+    ],
+)
+def test_parse_time(text: str | None, expected: datetime | None) -> None:
+    assert decisions.parse_time(text) == expected

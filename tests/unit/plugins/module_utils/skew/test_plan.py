@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hops to a target, from whole and half-upgraded clusters."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import NodeState, Request, version_or_none
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import make_plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import left_to_do
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+V = Version.parse
+
+
+def control(name: str, server: str, kubelet: str | None = None, **more: t.Any) -> NodeState:
+    components: dict[str, Version | None] = {
+        c: V(server) for c in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    }
+    return NodeState(
+        name, "control_plane", V(kubelet or server), V(server), components, etcd=version_or_none("3.6.6-0"), **more
+    )
+
+
+def worker(name: str, kubelet: str, **more: t.Any) -> NodeState:
+    return NodeState(name, "worker", V(kubelet), **more)
+
+
+def plan(
+    states: list[NodeState],
+    target: str,
+    *,
+    config: str | None = "1.34.4",
+    kube_proxy: str | None = None,
+    available: tuple[str, ...] = (),
+    **request: t.Any,
+) -> tuple[list[tuple[str, str, list[str], list[str], bool]], list[str]]:
+    """Hops as (from, to, control plane, workers, apply needed), and ids of the problems."""
+    made = make_plan(
+        states,
+        Request(V(target), available=[V(text) for text in available], **request),
+        config=V(config) if config else None,
+        kube_proxy=V(kube_proxy) if kube_proxy else None,
+    )
+    hops = [(h["from"], h["to"], h["control_plane"], h["workers"], h["apply_needed"]) for h in made.hops]
+    return hops, [problem["id"] for problem in made.problems]
+
+
+OLD = [control("c1", "1.34.4"), control("c2", "1.34.4"), worker("w1", "1.34.4"), worker("w2", "1.34.4")]
+
+
+def test_one_minor() -> None:
+    assert plan(OLD, "1.35.4") == ([("1.34.4", "1.35.4", ["c1", "c2"], ["w1", "w2"], True)], [])
+
+
+def test_a_patch() -> None:
+    assert plan(OLD, "1.34.5") == ([("1.34.4", "1.34.5", ["c1", "c2"], ["w1", "w2"], True)], [])
+
+
+def test_nothing_to_do() -> None:
+    assert plan(OLD, "1.34.4") == ([], [])
+
+
+def test_the_inventory_orders_the_control_plane() -> None:
+    hops, _problems = plan(OLD, "1.35.4", control_plane=["c2", "c1"])
+    assert hops[0][2] == ["c2", "c1"]
+
+
+@pytest.mark.parametrize(
+    ("states", "config", "expected"),
+    [
+        pytest.param(
+            [control("c1", "1.34.4"), control("c2", "1.35.4", "1.34.4"), worker("w1", "1.34.4")],
+            "1.35.4",
+            (["c2", "c1"], ["w1"], False),
+            id="a begun node comes first",
+        ),
+        pytest.param(
+            [control("c1", "1.35.4"), control("c2", "1.34.4"), worker("w1", "1.34.4")],
+            "1.35.4",
+            (["c2"], ["w1"], False),
+            id="done nodes are left out",
+        ),
+        pytest.param(
+            [control("c1", "1.35.4"), control("c2", "1.35.4"), worker("w1", "1.35.4"), worker("w2", "1.34.4")],
+            "1.35.4",
+            ([], ["w2"], False),
+            id="one worker left",
+        ),
+        pytest.param(
+            [control("c1", "1.35.4"), control("c2", "1.35.4"), worker("w1", "1.35.4")],
+            "1.34.4",
+            (["c1"], [], True),
+            id="killed before the configuration was uploaded",
+        ),
+        pytest.param(
+            [control("c1", "1.35.4"), control("c2", "1.35.4"), worker("w1", "1.35.4", cordoned_by={"run": "r1"})],
+            "1.35.4",
+            ([], ["w1"], False),
+            id="a node that a run left cordoned is not done",
+        ),
+    ],
+)
+def test_half_upgraded(states: list[NodeState], config: str, expected: tuple[t.Any, ...]) -> None:
+    hops, problems = plan(states, "1.35.4", config=config)
+    assert (problems, len(hops), hops[0][2:]) == ([], 1, expected)
+
+
+@pytest.mark.parametrize(("kube_proxy", "hops"), [("1.34.4", 1), ("1.35.4", 0), (None, 0)])
+def test_addons_left_behind_are_work(kube_proxy: str | None, hops: int) -> None:
+    states = [control("c1", "1.35.4"), worker("w1", "1.35.4")]
+    found, _problems = plan(states, "1.35.4", config="1.35.4", kube_proxy=kube_proxy)
+    assert len(found) == hops
+    if hops:
+        assert found[0][2:] == (["c1"], [], True)
+
+
+AVAILABLE = ("1.34.4", "1.35.1", "1.35.4", "1.36.0-rc.1", "1.36.3", "1.37.0", "1.38.0")
+
+
+def test_a_chain_takes_the_newest_patch_of_each_minor_between() -> None:
+    hops, problems = plan(OLD, "1.37.0", available=AVAILABLE)
+    assert problems == []
+    assert [(hop[0], hop[1]) for hop in hops] == [("1.34.4", "1.35.4"), ("1.35.4", "1.36.3"), ("1.36.3", "1.37.0")]
+    assert all(hop[2:] == (["c1", "c2"], ["w1", "w2"], True) for hop in hops)
+
+
+@pytest.mark.parametrize(
+    ("kubelet", "target", "workers_in"),
+    [
+        ("1.34.4", "1.36.3", ["1.36.3"]),
+        ("1.34.4", "1.37.0", ["1.37.0"]),
+        # n-3: a kubelet of 1.33 may not meet an API server of 1.37.
+        ("1.33.0", "1.37.0", ["1.36.3", "1.37.0"]),
+        ("1.34.4", "1.38.0", ["1.37.0", "1.38.0"]),
+    ],
+)
+def test_workers_in_the_last_hop_only_as_far_as_skew_allows(kubelet: str, target: str, workers_in: list[str]) -> None:
+    states = [control("c1", "1.34.4"), worker("w1", kubelet)]
+    hops, problems = plan(states, target, available=AVAILABLE, workers="last_hop")
+    assert problems == []
+    assert [hop[1] for hop in hops if hop[3]] == workers_in
+
+
+def test_a_begun_hop_of_a_chain_is_ended_with_its_own_version() -> None:
+    states = [control("c1", "1.35.1"), control("c2", "1.34.4"), worker("w1", "1.34.4")]
+    hops, problems = plan(states, "1.36.3", available=AVAILABLE, config="1.35.1")
+    assert problems == []
+    assert hops == [
+        ("1.34.4", "1.35.1", ["c2"], ["w1"], False),
+        ("1.35.1", "1.36.3", ["c1", "c2"], ["w1"], True),
+    ]
+
+
+def test_a_worker_that_is_ahead_waits_for_the_chain() -> None:
+    states = [control("c1", "1.34.4"), worker("w1", "1.35.4")]
+    hops, _problems = plan(states, "1.36.3", available=AVAILABLE)
+    assert [(hop[1], hop[3]) for hop in hops] == [("1.35.4", []), ("1.36.3", ["w1"])]
+
+
+@pytest.mark.parametrize(
+    ("states", "target", "available", "problem"),
+    [
+        (OLD, "1.34.3", (), "downgrade"),
+        (OLD, "1.33.9", (), "downgrade"),
+        ([control("c1", "1.35.4"), control("c2", "1.34.4")], "1.34.9", (), "downgrade"),
+        (OLD, "1.36.3", (), "intermediate-version-unknown"),
+        (OLD, "1.36.3", ("1.36.3",), "intermediate-version-unknown"),
+        (OLD, "1.37.0", ("1.35.4",), "intermediate-version-unknown"),
+        (OLD, "1.37.0", ("1.35.4", "1.36.0-rc.1"), "intermediate-version-unknown"),
+        (OLD, "2.0.0", (), "other-major"),
+        ([worker("w1", "1.34.4")], "1.35.4", (), "control-plane-unknown"),
+    ],
+)
+def test_refused(states: list[NodeState], target: str, available: tuple[str, ...], problem: str) -> None:
+    assert plan(states, target, available=available) == ([], [problem])
+
+
+def test_the_problem_names_the_minors_that_are_missing() -> None:
+    made = make_plan(OLD, Request(V("1.37.0")), config=None, kube_proxy=None)
+    assert "1.35, 1.36" in made.problems[0]["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (control("c1", "1.35.4"), []),
+        (control("c1", "1.35.4", "1.34.4"), ["kubelet v1.34.4"]),
+        (
+            control("c1", "1.34.4", "1.35.4"),
+            ["kube-apiserver v1.34.4", "kube-controller-manager v1.34.4", "kube-scheduler v1.34.4"],
+        ),
+        (worker("w1", "1.35.3"), ["kubelet v1.35.3"]),
+        (NodeState("w1", "worker", None), ["kubelet unknown"]),
+        (worker("w1", "1.35.4", cordoned_by={"run": "r"}), ["still cordoned by an earlier run"]),
+        (worker("w1", "1.35.4", cordoned=True), []),
+    ],
+)
+def test_left_to_do(state: NodeState, left: list[str]) -> None:
+    assert left_to_do(state, V("1.35.4")) == left
+
+
+def test_a_new_image_with_the_old_process_is_not_done() -> None:
+    state = control("c1", "1.35.4")
+    state.api_server = V("1.34.4")
+    assert left_to_do(state, V("1.35.4")) == ["kube-apiserver answers with v1.34.4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3.6.6-0", "3.6.6"),
+        ("3.5.24-12", "3.5.24"),
+        ("v1.36.0-rc.1", "1.36.0-rc.1"),
+        ("latest", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_version_or_none(text: str | None, expected: str | None) -> None:
+    found = version_or_none(text)
+    assert (str(found) if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("minor", "etcd"), [(33, (3, 5)), (34, (3, 6)), (36, (3, 6)), (37, (3, 7)), (38, None), (21, None)]
+)
+def test_etcd_minor(minor: int, etcd: tuple[int, int] | None) -> None:
+    assert rules.etcd_minor_for(minor) == etcd

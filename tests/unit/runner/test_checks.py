@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the project's own checks let pass and what they find."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from runner import structure
+from runner.ansible_test import not_run, pip_settings
+from runner.parts import without_playbook
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[a](other.md) and [b](https://example.org/x) and [c](mailto:x@example.org)", 0),
+        ('[a](other.md#second-heading) ![p](<other.md>) [t](other.md "title")', 0),
+        ("# Here it is\n\n[a](#here-it-is)", 0),
+        ("```\n[a](missing.md)\n```\n", 0),
+        ("[a](missing.md)", 1),
+        ("[ref]: missing.md", 1),
+        ('<img src="missing.png">', 1),
+        ("[a](other.md#no-such)", 1),
+        ("[a](#no-such)", 1),
+        ("[a](../outside.md)", 1),
+    ],
+)
+def test_broken_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found: int) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (tmp_path / "outside.md").write_text("outside")
+    (root / "other.md").write_text("# First\n\n## Second heading\n")
+    (root / "page.md").write_text(text)
+    monkeypatch.setattr(structure, "ROOT", root)
+    assert len(structure.broken_links(["page.md"])) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", 0), (f"# {structure.LICENCE}\n", 0), ("import os\n", 1), ("\n" * 20 + f"# {structure.LICENCE}\n", 1)],
+)
+def test_missing_licences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found: int) -> None:
+    (tmp_path / "a.py").write_text(text)
+    monkeypatch.setattr(structure, "ROOT", tmp_path)
+    assert len(structure.missing_licences(["a.py"])) == found
+
+
+def test_anchors_of_equal_headings_are_numbered() -> None:
+    assert structure.anchors("# A `b`, c!\n# A b c\n## [Link](x.md)\n") == {"a-b-c", "a-b-c-1", "link"}
+
+
+def test_pip_settings_keep_what_reaches_packages_and_prefer_the_environment() -> None:
+    listing = "\n".join(
+        [
+            ":env:.index-url='https://env.example/simple'",
+            "global.index-url='https://file.example/simple'",
+            "global.disable-pip-version-check='1'",
+            "install.trusted-host='one\\ntwo'",
+        ]
+    )
+    assert pip_settings(listing) == {"index-url": "https://env.example/simple", "trusted-host": "one\n    two"}
+
+
+def test_a_sanity_test_without_report_was_not_run() -> None:
+    reports = ["ansible-test-sanity-pep8", "ansible-test-sanity-import-python-3.11"]
+    assert not_run(["pep8", "import", "pylint"], reports) == ["sanity::pylint was not run to its end"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "missing"),
+    [
+        ("verify", "default ➜ verify: Executed: Successful", False),
+        ("verify", "default ➜ \x1b[33mverify\x1b[0m: \x1b[35mExecuted: Missing playbook\x1b[0m (Remove ...)", True),
+        ("side-effect", "default ➜ side_effect: Executed: Missing playbook", True),
+        ("create", "default ➜ prepare: Executed: Missing playbook\ndefault ➜ create: Executed: Successful", False),
+    ],
+)
+def test_a_molecule_step_without_playbook_is_noticed(step: str, said: str, missing: bool) -> None:
+    assert without_playbook(step, said) == missing
