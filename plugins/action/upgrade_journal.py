@@ -11,12 +11,15 @@ milliseconds where a delegated module would cost a second.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import observe
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 
@@ -62,8 +65,15 @@ class ActionModule(ActionBase):
             changed=False,
             path=path,
             entry=line,
+            controller=observe(_controlling_process()),
             started=started,
             finished=utc_now(),
             duration_s=round(time.monotonic() - begin, 3),
         )
         return result
+
+
+def _controlling_process() -> int:
+    """The process that runs the play: tasks run in workers that it forked."""
+    parent = multiprocessing.parent_process()
+    return (parent.pid if parent else None) or os.getpid()

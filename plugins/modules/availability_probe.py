@@ -16,12 +16,13 @@ description:
     client does, until it is told to stop. The rate is kept while requests hang.
   - It measures what a user meets, so run it from where users are, such as the controller, and through the balancer.
   - Start it in the background by C(async) and C(poll=0), and stop it by making its O(stop_file).
-  - It ends by itself after O(duration_s), and when O(heartbeat) was not touched for O(idle_limit_s), so that no
-    probe is left behind by a run that was killed.
+  - It ends by itself after O(duration_s), within a second of the end of the process O(controller), and when
+    O(heartbeat) was not touched for O(idle_limit_s), so that no probe is left behind by a run that was killed.
   - "Ansible does not allow C(async) in check mode: give the task the condition C(not ansible_check_mode)."
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
   - evergreen.kubeadm._auth
+  - evergreen.kubeadm._controller
 attributes:
   check_mode:
     support: full
@@ -98,6 +99,13 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Open the journal
+  evergreen.kubeadm.upgrade_journal:
+    path: /srv/upgrade/artifacts/upgrade-journal.jsonl
+    event: run_started
+  register: opened
+  run_once: true
+
 - name: Start the probe
   evergreen.kubeadm.availability_probe:
     kubeconfig: ~/.kube/config
@@ -107,6 +115,7 @@ EXAMPLES = r"""
     output: /srv/upgrade/artifacts/upgrade-probe.jsonl
     stop_file: /srv/upgrade/artifacts/upgrade-probe.stop
     heartbeat: /srv/upgrade/artifacts/upgrade-journal.jsonl
+    controller: "{{ opened.controller }}"
   async: 14500
   poll: 0
   register: probe
@@ -149,8 +158,8 @@ targets:
   sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": [], "errors": {}}}
 ended_by:
   description:
-    - What ended the probe, V(stop_file), V(signal), V(duration), V(idle), V(replaced) where another
-      probe began to write to the same O(output), or V(check_mode).
+    - What ended the probe, V(stop_file), V(signal), V(duration), V(idle), V(controller) where the process
+      O(controller) is gone, V(replaced) where another probe began to write to the same O(output), or V(check_mode).
   returned: success
   type: str
   sample: stop_file
@@ -193,6 +202,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import probe
@@ -217,6 +227,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "output": {"type": "path"},
     "stop_file": {"type": "path"},
     "heartbeat": {"type": "path"},
+    "controller": CONTROLLER_OPTION,
     "idle_limit_s": {"type": "float", "default": 1800},
     "duration_s": {"type": "float", "default": 14400},
 }

@@ -15,6 +15,8 @@ description:
   - Appends one JSON object, with the time and the name of the task's host, to a file on the controller.
   - From this file M(evergreen.kubeadm.upgrade_report) makes the report, also of a run that was killed; and
     M(evergreen.kubeadm.availability_probe) sees by it that the run is still alive.
+  - It tells which process controls the run, so that M(evergreen.kubeadm.upgrade_lock) and
+    M(evergreen.kubeadm.availability_probe) can see at once that it is gone.
   - A line is locked, written at once and synchronised to disk, so any number of hosts may write together.
   - Runs on the controller and needs no connection to the host; the task needs no C(delegate_to).
 extends_documentation_fragment:
@@ -120,6 +122,39 @@ entry:
   returned: success
   type: dict
   sample: {"time": "2026-01-31T12:00:00.123Z", "host": "cp1", "event": "step", "name": "drain"}
+controller:
+  description:
+    - The process that controls the run, such as C(ansible-playbook), for the option C(controller) of other modules.
+      It is the same for each task of a run.
+    - Empty where the system does not say, as those without C(/proc).
+  returned: success
+  type: dict
+  contains:
+    host:
+      description: The node name of its machine.
+      type: str
+      returned: where the system says it
+      sample: controller1
+    boot_id:
+      description: The identifier of that machine's boot.
+      type: str
+      returned: where the system says it
+      sample: 6f3c1b1e-8f9e-4f0a-9a55-0a5d5a3c2b11
+    pid_namespace:
+      description: The process namespace that it runs in, by which containers differ.
+      type: str
+      returned: where the system says it
+      sample: "pid:[4026531836]"
+    pid:
+      description: Its process identifier.
+      type: int
+      returned: where the system says it
+      sample: 4711
+    started:
+      description: When it began, in clock ticks since that boot.
+      type: int
+      returned: where the system says it
+      sample: 8142201
 started:
   description: When the task began, RFC 3339 in UTC.
   returned: success

@@ -15,7 +15,9 @@ author:
 description:
   - Holds or releases a C(coordination.k8s.io/v1) Lease, so that only one run changes the cluster at a time.
   - A lock that its holder did not renew for O(lease_seconds) has expired and is taken over by the next run that asks.
-    Call this module with O(state=held) again before each node, which renews it.
+    Call this module with O(state=renewed) before each node.
+  - It is taken over before that where it says which process controls its holder's run (O(controller)), and this module
+    runs on the same machine and sees that this process is gone, as after a run that was killed.
   - Two runs that ask at the same moment are told apart by the API server (C(resourceVersion)); exactly one gets it.
   - Whether a lock has expired is judged by the clock of the API server. The clocks of the controllers do not matter.
 requirements:
@@ -23,6 +25,7 @@ requirements:
   - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
+  - evergreen.kubeadm._controller
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
@@ -36,12 +39,14 @@ attributes:
 options:
   state:
     description:
-      - V(held) acquires the lock, renews it where O(holder) has it already, and takes it over where it has expired.
-        It fails where somebody else holds it, and names the holder.
+      - V(held) acquires the lock, renews it where O(holder) has it already, and takes it over where it has expired or
+        the process that controls its holder's run is gone. It fails where somebody else holds it, and names the holder.
+      - V(renewed) renews the lock where O(holder) has it, and fails where O(holder) does not have it any more, also
+        where nobody has it. In check mode V(held) writes nothing, so there V(renewed) finds nothing to renew and fails.
       - V(released) deletes the lock where O(holder) has it. Somebody else's lock is left alone, and that is no failure,
         so that a clean-up step never hides the error that made the run end.
     type: str
-    choices: [held, released]
+    choices: [held, renewed, released]
     default: held
   holder:
     description:
@@ -86,12 +91,25 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: See which process controls the run
+  evergreen.kubeadm.upgrade_journal:
+    event: note
+  register: run
+  run_once: true
+
 - name: Hold the lock, or fail and name the holder
   evergreen.kubeadm.upgrade_lock:
     state: held
     holder: "{{ upgrade_run_id }}@controller1"
     purpose: upgrade to 1.35.4
+    controller: "{{ run.controller }}"
   run_once: true
+  delegate_to: localhost
+
+- name: Renew it before the next node, or fail
+  evergreen.kubeadm.upgrade_lock:
+    state: renewed
+    holder: "{{ upgrade_run_id }}@controller1"
   delegate_to: localhost
 
 - name: Give it back
@@ -155,12 +173,31 @@ lock:
       type: int
       returned: always
       sample: 0
+    controller:
+      description: The process that controls the holder's run, in the shape of O(controller); none where the lock does
+        not say.
+      type: dict
+      returned: always
+      sample: {"host": "controller1", "boot_id": "6f3c1b1e-8f9e-4f0a-9a55-0a5d5a3c2b11",
+        "pid_namespace": "pid:[4026531836]", "pid": 4711, "started": 8142201}
 previous_holder:
-  description: Whose expired lock was taken over, whose lock was force-released, or who holds the lock that was left
-    alone by O(state=released). None in all other cases.
+  description: Whose lock was taken over, whose lock was force-released, or who holds the lock that was left alone by
+    O(state=released) or that made O(state=held) or O(state=renewed) fail. None in all other cases.
   type: str
   returned: always
   sample: 20260130T080000Z-77aa@controller2
+reason:
+  description: Why the lock was taken over, V(expired) or V(controller_gone). None where it was not.
+  type: str
+  returned: always
+  sample: controller_gone
+holder_controller:
+  description:
+    - Whether the process that controls the run of the holder that was found is there, V(alive), V(gone) or
+      V(unknown), as seen from where this module ran. V(unknown) also where nobody held the lock.
+  type: str
+  returned: always
+  sample: gone
 server_time:
   description: The clock of the API server when the decision was made, to the second.
   type: str
@@ -185,26 +222,33 @@ duration_s:
 
 import time
 import typing as t
+from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION, look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
+    Decision,
     decide_held,
     decide_released,
+    decide_renewed,
     describe,
+    loss,
     micro_time,
+    recorded_controller,
     refusal,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+    "state": {"type": "str", "choices": ["held", "renewed", "released"], "default": "held"},
     "holder": {"type": "str", "required": True},
     "lease_seconds": {"type": "int", "default": 3600},
     "purpose": {"type": "str"},
+    "controller": CONTROLLER_OPTION,
     "namespace": {"type": "str", "default": "kube-system"},
     "name": {"type": "str", "default": "evergreen-kubeadm-upgrade"},
     "force_release": {"type": "bool", "default": False},
@@ -253,21 +297,20 @@ def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool
     identity = (params["namespace"], params["name"])
     lease = store.read()
     now = store.server_time()
-    if params["state"] == "held":
-        decision = decide_held(
-            lease,
-            identity=identity,
-            holder=params["holder"],
-            lease_seconds=params["lease_seconds"],
-            purpose=params["purpose"],
-            now=now,
-        )
-    else:
-        decision = decide_released(lease, holder=params["holder"], force=params["force_release"])
+    holder_controller = look(recorded_controller(lease))
+    decision = decide(lease, params, now, holder_controller)
     before = describe(lease)
-    common = {"server_time": micro_time(now), "previous_holder": decision.previous_holder}
-    if decision.action == "refuse":
-        message, hint = refusal(before, identity=identity, now=now)
+    common = {
+        "server_time": micro_time(now),
+        "previous_holder": decision.previous_holder,
+        "reason": decision.reason,
+        "holder_controller": holder_controller,
+    }
+    if decision.action in ("refuse", "lost"):
+        if decision.action == "lost":
+            message, hint = loss(before, identity=identity, holder=params["holder"])
+        else:
+            message, hint = refusal(before, identity=identity, now=now, holder_controller=holder_controller)
         raise EvergreenError(message, hint=hint, result={**common, "held": False, "lock": before})
     if decision.action == "none":
         after = before
@@ -291,6 +334,24 @@ def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool
         "lock": after,
         "diff": {"before": before, "after": after},
     }
+
+
+def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: datetime, holder_controller: str) -> Decision:
+    """The decision for the wanted state."""
+    holder = params["holder"]
+    if params["state"] == "released":
+        return decide_released(lease, holder=holder, force=params["force_release"])
+    wanted = {
+        "identity": (params["namespace"], params["name"]),
+        "holder": holder,
+        "lease_seconds": params["lease_seconds"],
+        "purpose": params["purpose"],
+        "now": now,
+        "controller": params["controller"],
+    }
+    if params["state"] == "renewed":
+        return decide_renewed(lease, **wanted)
+    return decide_held(lease, **wanted, holder_controller=holder_controller)
 
 
 def main() -> None:

@@ -37,11 +37,15 @@ def ca_cert(cluster: Cluster) -> str:
     return str(cluster.place / "pki" / "apiserver.crt")
 
 
-def who(params: Json) -> str:
-    """The user that the API server takes the client for."""
+def review(params: Json) -> Json:
+    """Whom the API server takes the client for."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-    return str(auth.connect(params).request("POST", path, body=body)["status"]["userInfo"]["username"])
+    return t.cast("Json", auth.connect(params).request("POST", path, body=body)["status"]["userInfo"])
+
+
+def who(params: Json) -> str:
+    return str(review(params)["username"])
 
 
 def test_every_way_to_give_a_configuration(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -61,7 +65,9 @@ def test_every_way_to_give_a_configuration(cluster: Cluster, monkeypatch: pytest
         assert who(params) == "admin", params
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     assert who({}) == "admin"
-    assert who({"impersonate_user": "eve", "impersonate_groups": ["a", "b"]}) == "eve"
+    # Each group is a header of its own, for requests with a body too.
+    seen = review({"impersonate_user": "eve", "impersonate_groups": ["a", "b"]})
+    assert (seen["username"], seen["groups"]) == ("eve", ["a", "b", "system:authenticated"])
 
 
 def exec_plugin(cluster: Cluster, script: Path, text: str) -> Json:
@@ -87,6 +93,11 @@ def test_an_exec_plugin_gives_the_token_and_renews_it(cluster: Cluster, tmp_path
     before = calls.read_text()
     assert made.get("/api/v1/nodes", query={"limit": 1})["kind"] == "NodeList"
     assert len(calls.read_text()) > len(before)
+    # The server of the kubeconfig comes with each renewal; the one that is asked for stays.
+    params["kubeconfig"]["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_ports(1)[0]}"
+    direct = auth.connect({**params, "host": cluster.url})
+    for _again in range(2):
+        assert direct.get("/api/v1/nodes", query={"limit": 1})["kind"] == "NodeList"
 
 
 def test_configurations_that_cannot_be_used(cluster: Cluster, tmp_path: Path) -> None:

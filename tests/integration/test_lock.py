@@ -22,6 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
 from ansible_collections.evergreen.kubeadm.plugins.modules import upgrade_lock
 from harness.cluster import Cluster
+from harness.controller import controller
 from harness.process import free_ports
 
 CONTENDERS = 8
@@ -140,6 +141,95 @@ def test_an_expired_lock_is_taken_over_by_exactly_one(lock: Lock) -> None:
         lock.ask("held", "dead@host")
 
 
+def test_a_lock_whose_controller_was_killed_is_taken_over_at_once(lock: Lock) -> None:
+    with controller() as dead, controller() as mine:
+        lock.ask("held", "dead@here", controller=dead.identity)
+        with pytest.raises(EvergreenError) as refused:
+            lock.ask("held", "a@here", controller=mine.identity)
+        assert f"{dead.process.pid} on {dead.identity['host']}, is alive" in str(refused.value)
+        assert refused.value.result["holder_controller"] == "alive"
+        assert refused.value.result["lock"]["controller"] == dead.identity
+
+        dead.kill()
+        dead.process.wait()
+        predicted = lock.ask("held", "a@here", controller=mine.identity, check_mode=True)
+        assert (predicted["action"], predicted["reason"]) == ("taken_over", "controller_gone")
+        taken = lock.ask("held", "a@here", controller=mine.identity)
+        assert (taken["action"], taken["reason"], taken["changed"]) == ("taken_over", "controller_gone", True)
+        assert (taken["previous_holder"], taken["holder_controller"]) == ("dead@here", "gone")
+        assert taken["lock"]["controller"] == mine.identity
+        with pytest.raises(EvergreenError, match="is alive"):
+            lock.ask("held", "b@here")
+        with pytest.raises(EvergreenError) as lost:
+            lock.ask("renewed", "dead@here")
+        assert "no longer held by dead@here" in str(lost.value)
+
+
+def test_a_killed_controller_that_nobody_waited_for_is_gone(lock: Lock) -> None:
+    with controller() as dead:
+        lock.ask("held", "dead@here", controller=dead.identity)
+        dead.kill()
+        end = time.monotonic() + 5
+        while (answer := try_to_take(lock, "a@here")) is None and time.monotonic() < end:
+            time.sleep(0.05)
+        assert dead.process.returncode is None
+    assert answer is not None
+    assert answer["reason"] == "controller_gone"
+
+
+def try_to_take(lock: Lock, holder: str) -> dict[str, t.Any] | None:
+    try:
+        return lock.ask("held", holder)
+    except EvergreenError:
+        return None
+
+
+@pytest.mark.parametrize("place", [{"host": "elsewhere"}, {"boot_id": "another"}, {"pid_namespace": "pid:[1]"}])
+def test_a_controller_of_another_place_is_not_judged(lock: Lock, place: dict[str, str]) -> None:
+    with controller() as other:
+        lock.ask("held", "b@two", controller={**other.identity, **place})
+    with pytest.raises(EvergreenError) as refused:
+        lock.ask("held", "a@one")
+    assert "cannot be seen from here" in str(refused.value)
+    assert refused.value.result["holder_controller"] == "unknown"
+
+
+def test_a_lock_of_a_dead_run_goes_to_exactly_one(lock: Lock) -> None:
+    with controller() as dead:
+        lock.ask("held", "dead@here", controller=dead.identity)
+    won, lost = lock.contend([f"run{number}@host" for number in range(CONTENDERS)])
+    assert (len(won), len(lost)) == (1, CONTENDERS - 1)
+    assert (won[0]["action"], won[0]["reason"]) == ("taken_over", "controller_gone")
+
+
+def test_a_renewal_keeps_the_lock_and_what_it_says(lock: Lock) -> None:
+    with controller() as mine:
+        acquired = lock.ask("held", "a@one", controller=mine.identity, purpose="upgrade to 1.35.4", lease_seconds=600)
+        time.sleep(1.1)
+        renewed = lock.ask("renewed", "a@one", lease_seconds=600)
+    assert (renewed["action"], renewed["changed"], renewed["held"]) == ("renewed", False, True)
+    assert renewed["lock"]["renewed_at"] > acquired["lock"]["renewed_at"]
+    for key in ("controller", "purpose", "acquired_at"):
+        assert renewed["lock"][key] == acquired["lock"][key]
+
+
+def test_a_lock_that_is_no_longer_held_is_not_renewed(lock: Lock) -> None:
+    lock.ask("held", "a@one")
+    lock.ask("released", "b@two", force_release=True)
+    with pytest.raises(EvergreenError) as lost:
+        lock.ask("renewed", "a@one")
+    assert "no longer held by a@one: nobody holds it" in str(lost.value)
+    assert lock.stored() is None
+    with controller() as gone:
+        lock.ask("held", "b@two", controller=gone.identity)
+    with pytest.raises(EvergreenError) as lost:
+        lock.ask("renewed", "a@one")
+    assert "no longer held by a@one: it is held by b@two" in str(lost.value)
+    stored = lock.stored()
+    assert stored is not None
+    assert stored["spec"]["holderIdentity"] == "b@two"
+
+
 def test_force_release(lock: Lock) -> None:
     lock.ask("held", "a@one")
     forced = lock.ask("released", "b@two", force_release=True)
@@ -181,11 +271,19 @@ def test_options_that_make_no_sense(lock: Lock, options: dict[str, t.Any]) -> No
 
 def test_the_module_itself(lock: Lock) -> None:
     lock.ask("held", "a@one")
-    failed = run_module("upgrade_lock", {**lock.options, "holder": "b@two"})
+    # An empty identity is that of a controller whose system does not say.
+    failed = run_module("upgrade_lock", {**lock.options, "holder": "b@two", "controller": {}})
     assert failed["failed"]
     assert not failed["changed"]
     assert "a@one" in failed["msg"]
     assert failed["hint"]
+    with controller() as mine:
+        arguments = {**lock.options, "holder": "a@one", "state": "renewed", "controller": mine.identity}
+        assert run_module("upgrade_lock", arguments)["lock"]["controller"] == mine.identity
+    taken = run_module("upgrade_lock", {**lock.options, "holder": "c@three"})
+    assert (taken["action"], taken["reason"]) == ("taken_over", "controller_gone")
+    lock.ask("released", "c@three")
+    lock.ask("held", "a@one")
     released = run_module("upgrade_lock", {**lock.options, "state": "released", "holder": "a@one"})
     assert released["changed"]
     assert set(released) >= {"action", "held", "lock", "previous_holder", "server_time", "started", "duration_s"}

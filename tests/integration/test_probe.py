@@ -25,6 +25,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_target, service_target
 from harness.cluster import Cluster
+from harness.controller import controller
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -193,6 +194,29 @@ def test_the_next_probe_ends_the_one_that_a_killed_run_left(tmp_path: Path) -> N
         assert left.result(3)["ended_by"] == "replaced"
         (tmp_path / "stop").touch()
         assert following.result(3)["ended_by"] == "stop_file"
+
+
+def test_it_ends_within_a_second_when_its_controller_is_killed(tmp_path: Path) -> None:
+    with serving() as port, controller() as run:
+        running = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path, controller=run.identity))
+        time.sleep(1.0)
+        run.kill()
+        killed = time.monotonic()
+        result = running.result(3)
+    assert time.monotonic() - killed < 1.5
+    assert result["ended_by"] == "controller"
+    assert result["targets"]["service/web"]["requests"] >= 15
+    assert result["targets"]["service/web"]["failed"] == 0
+
+
+@pytest.mark.parametrize("place", [{"host": "elsewhere"}, {"pid": None}], ids=["of another host", "incomplete"])
+def test_a_controller_that_cannot_be_seen_does_not_end_it(tmp_path: Path, place: dict[str, t.Any]) -> None:
+    with controller() as gone:
+        identity = {**gone.identity, **place}
+    with serving() as port:
+        running = Running({"web": f"http://127.0.0.1:{port}/ok"}, settings(tmp_path, controller=identity))
+        time.sleep(0.8)
+        assert running.end()["ended_by"] == "signal"
 
 
 def test_its_time_ends_it(tmp_path: Path) -> None:

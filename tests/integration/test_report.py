@@ -22,6 +22,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
+from harness.process import wait_for
+
 # Hosts that nothing can connect to: whatever needs a connection fails at once.
 INVENTORY = """
 all:
@@ -296,6 +299,95 @@ def test_the_probe_runs_in_the_background_of_a_play(tmp_path: Path) -> None:
     assert seen["failed"] == 0
     assert 0 < seen["longest_gap_s"] < 2
     assert not (tmp_path / "artifacts" / "stop").exists()
+
+
+CONTROLLED = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - evergreen.kubeadm.upgrade_journal: {event: note}
+      register: first
+      run_once: true
+    - evergreen.kubeadm.upgrade_journal: {event: note}
+      register: second
+    - ansible.builtin.assert:
+        that: [first.controller.pid > 1, first.controller == second.controller, first.path == '']
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--check"]], ids=["run", "check"])
+def test_every_task_and_host_names_the_same_controller(tmp_path: Path, arguments: list[str]) -> None:
+    play(tmp_path, CONTROLLED, *arguments)
+
+
+KILLED = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - evergreen.kubeadm.upgrade_journal: {event: note}
+      register: run
+    - evergreen.kubeadm.availability_probe:
+        api: false
+        services: [{name: web, url: "{{ url }}"}]
+        output: "{{ artifacts }}/upgrade-probe.jsonl"
+        stop_file: "{{ artifacts }}/stop"
+        controller: "{{ run.controller }}"
+      async: 120
+      poll: 0
+    - ansible.builtin.copy:
+        content: "{{ run.controller | to_json }}"
+        dest: "{{ artifacts }}/controller.json"
+        mode: "0644"
+    - ansible.builtin.command: sleep 20
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_probe_of_a_killed_run_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
+    output, identity = artifacts / "upgrade-probe.jsonl", artifacts / "controller.json"
+    (tmp_path / "play.yml").write_text(KILLED, encoding="utf-8")
+
+    def lines() -> list[dict[str, t.Any]]:
+        return [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()] if output.exists() else []
+
+    # A program that a shell has in its background ignores SIGINT, and so does what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with web() as url:
+        process = subprocess.Popen(
+            [
+                *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", "play.yml"),
+                *(
+                    "-e",
+                    f"artifacts={artifacts}",
+                    "-e",
+                    f"url={url}",
+                    "-e",
+                    f"ansible_python_interpreter={sys.executable}",
+                ),
+            ],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for("the probe asks", lambda: len(lines()) >= 2 and identity.exists() and identity.stat().st_size)
+            controller = json.loads(identity.read_text(encoding="utf-8"))
+            assert controller["pid"] == process.pid
+            assert look(controller) == "alive"
+            process.send_signal(number)
+            process.wait(20)
+            ended = time.monotonic()
+            assert look(controller) == "gone"
+            wait_for("the probe ends", lambda: "end" in lines()[-1], timeout_s=10)
+            assert time.monotonic() - ended < 2
+        finally:
+            (artifacts / "stop").touch()
+            process.kill()
+            process.wait()
+    assert lines()[-1]["end"] == "controller"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

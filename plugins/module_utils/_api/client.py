@@ -18,7 +18,18 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors impo
 if t.TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["APPLY_PATCH", "JSON", "MERGE_PATCH", "STRATEGIC_MERGE_PATCH", "ApiStatusError", "ApiUnreachable", "Client"]
+__all__ = [
+    "APPLY_PATCH",
+    "JSON",
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "STRATEGIC_MERGE_PATCH",
+    "ApiStatusError",
+    "ApiUnreachable",
+    "Client",
+    "Proxy",
+    "Tls",
+]
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -37,6 +48,26 @@ CONNECT_TIMEOUT_S = 10.0
 WATCH_GRACE_S = 5.0
 
 
+class Tls(t.NamedTuple):
+    """How a connection is made safe. Files are paths; `name` is what the certificate must name instead of the host."""
+
+    verify: bool
+    check_name: bool = True
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    name: str | None = None
+
+
+class Proxy(t.NamedTuple):
+    """The proxy that requests go through; `headers` are for the proxy itself."""
+
+    scheme: str
+    host: str
+    port: int
+    headers: t.Mapping[str, str]
+
+
 class Client:
     """Requests to one API server (or load balancer). May be used from several threads.
 
@@ -51,6 +82,39 @@ class Client:
         self._headers = headers
         # The hook that renews a token changes the configuration.
         self._auth_lock = threading.Lock()
+
+    @property
+    def tls(self) -> Tls:
+        """What a connection made elsewhere needs to trust the server, and to be trusted, as those of this client."""
+        configuration = self._configuration
+        return Tls(
+            verify=bool(configuration.verify_ssl),
+            check_name=configuration.assert_hostname is not False,
+            ca_file=configuration.ssl_ca_cert,
+            cert_file=configuration.cert_file,
+            key_file=configuration.key_file,
+            name=getattr(configuration, "tls_server_name", None),
+        )
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy that the library chose for this server, which minds no_proxy; None for a direct connection."""
+        from urllib3.util import parse_url
+
+        pool = self._pool
+        # urllib3 keeps the address of a SOCKS proxy under another name.
+        address = getattr(pool, "proxy", None) or parse_url(getattr(pool, "proxy_url", None) or "")
+        if not address.host:
+            return None
+        headers = dict(getattr(pool, "proxy_headers", None) or {})
+        return Proxy(address.scheme or "http", address.host, address.port or 80, headers)
+
+    def credentials(self) -> Headers:
+        """The headers that say who asks: a token, renewed where it is due, and whom to impersonate.
+
+        May run the plugin that makes tokens, which takes its time.
+        """
+        return [*self._headers, *self._authorization()]
 
     def request(
         self,
@@ -203,12 +267,14 @@ class Client:
         if query:
             url += ("&" if "?" in path else "?") + urlencode({key: _text(value) for key, value in query.items()})
         headers = HTTPHeaderDict({"Accept": JSON, "User-Agent": "evergreen.kubeadm"})
-        for name, value in (*self._headers, *self._authorization()):
+        for name, value in self.credentials():
             headers.add(name, value)
         if body is not None:
             headers["Content-Type"] = content_type or JSON
         try:
-            return self._pool.urlopen(
+            # Not request(): for methods that have a body, that of urllib3 1.26 makes one header of repeated
+            # ones, and so one group of all that are impersonated. This one sends what it is given.
+            return self._pool.request_encode_url(
                 method,
                 url,
                 body=None if body is None else json.dumps(body).encode(),

@@ -98,7 +98,7 @@ class Eviction:
             return False
         if self._failed:
             return True
-        return self._deadline.expired() and not any(self._may_try(uid) for _, _, uid in self._due)
+        return self._deadline.expired() and not any(self._may_try(uid) for _due, _order, uid in self._due)
 
     def _may_try(self, uid: str) -> bool:
         """Without any time to wait, each pod still gets its one try."""

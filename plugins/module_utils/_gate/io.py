@@ -90,11 +90,11 @@ class ApiServers:
 
 
 def direct_client(module_params: dict[str, t.Any], address: str) -> Client:
-    """A client for the API server at `address` (``host:port``), with the configured credentials."""
-    client = connect({**module_params, "host": f"https://{address}"})
-    # The library's hook that renews a token puts the kubeconfig's server back; asking that one would prove nothing.
-    client.base_url = f"https://{address}"
-    return client
+    """A client for the API server at `address` (``host:port``), with the configured credentials.
+
+    Made anew, as whether a proxy is used depends on the address.
+    """
+    return connect({**module_params, "host": f"https://{address}"})
 
 
 class Observer:

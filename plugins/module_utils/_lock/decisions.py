@@ -9,14 +9,21 @@ The Lease is ``coordination.k8s.io/v1``. Its holder is free to act until
 ``renewTime + leaseDurationSeconds``; after that anybody may take it over
 (https://kubernetes.io/docs/concepts/architecture/leases/). All times are those
 of the API server, so that contenders need no common clock of their own.
+Before that time it may be taken over only where the process that controls the
+holder's run is seen to be gone.
 """
 
 from __future__ import annotations
 
+import json
 import typing as t
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import ALIVE, GONE, UNKNOWN, complete
+
 PURPOSE_ANNOTATION = "evergreen.kubeadm/purpose"
+CONTROLLER_ANNOTATION = "evergreen.kubeadm/controller"
 
 
 class LockState(t.TypedDict):
@@ -29,19 +36,23 @@ class LockState(t.TypedDict):
     expires_at: str | None
     lease_seconds: int | None
     transitions: int
+    controller: dict[str, t.Any] | None
 
 
 class Decision(t.NamedTuple):
     """What to do next.
 
     `action` is one of ``create``, ``acquire`` (a Lease that nobody holds),
-    ``renew`` (our own), ``take_over`` (expired), ``refuse`` (somebody else's),
-    ``delete`` and ``none``.
+    ``renew`` (our own), ``take_over`` (the holder's time is over or its
+    controller is gone), ``refuse`` (somebody else's), ``lost`` (not ours any
+    more), ``delete`` and ``none``. `reason` is why it is taken over:
+    ``expired`` or ``controller_gone``.
     """
 
     action: str
     body: dict[str, t.Any] | None = None
     previous_holder: str | None = None
+    reason: str | None = None
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -74,7 +85,17 @@ def describe(lease: dict[str, t.Any] | None) -> LockState:
         expires_at=micro_time(expires) if expires else None,
         lease_seconds=spec.get("leaseDurationSeconds"),
         transitions=spec.get("leaseTransitions") or 0,
+        controller=recorded_controller(lease) or None,
     )
+
+
+def recorded_controller(lease: dict[str, t.Any] | None) -> dict[str, t.Any]:
+    """The identity of the process that controls the holder's run; empty where the Lease does not say."""
+    annotations = ((lease or {}).get("metadata") or {}).get("annotations") or {}
+    try:
+        return complete(json.loads(annotations.get(CONTROLLER_ANNOTATION) or "null"))
+    except ValueError:
+        return {}
 
 
 def is_expired(lease: dict[str, t.Any], now: datetime) -> bool:
@@ -95,13 +116,18 @@ def decide_held(
     lease_seconds: int,
     purpose: str | None,
     now: datetime,
+    controller: Mapping[str, t.Any] | None = None,
+    holder_controller: str = UNKNOWN,
 ) -> Decision:
     """What makes `holder` hold the lock. `identity` is the namespace and name of the Lease, `now` the server's time.
 
+    `controller` is the process that controls our run, and `holder_controller`
+    says whether that which the Lease names is ``alive``, ``gone`` or ``unknown``.
     The body of an update keeps ``metadata.resourceVersion``, so that the
     server answers 409 where anybody else was faster.
     """
     stamp = micro_time(now)
+    notes = _notes(purpose, controller)
     fresh = {
         "holderIdentity": holder,
         "leaseDurationSeconds": lease_seconds,
@@ -111,21 +137,51 @@ def decide_held(
     }
     if lease is None:
         metadata: dict[str, t.Any] = {"namespace": identity[0], "name": identity[1]}
-        if purpose:
-            metadata["annotations"] = {PURPOSE_ANNOTATION: purpose}
+        if notes:
+            metadata["annotations"] = notes
         return Decision("create", {**_KIND, "metadata": metadata, "spec": fresh})
     spec = lease.get("spec") or {}
     found = spec.get("holderIdentity") or None
     transitions = spec.get("leaseTransitions") or 0
     if found == holder:
         renewed = {**spec, "renewTime": stamp, "leaseDurationSeconds": lease_seconds}
-        return Decision("renew", _updated(lease, renewed, purpose))
+        return Decision("renew", _updated(lease, renewed, notes))
     if found is None:
-        return Decision("acquire", _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, purpose))
-    if is_expired(lease, now):
-        body = _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, purpose)
-        return Decision("take_over", body, previous_holder=found)
+        return Decision("acquire", _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, notes))
+    reason = "expired" if is_expired(lease, now) else "controller_gone" if holder_controller == GONE else None
+    if reason:
+        body = _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, notes)
+        return Decision("take_over", body, previous_holder=found, reason=reason)
     return Decision("refuse", previous_holder=found)
+
+
+def decide_renewed(
+    lease: dict[str, t.Any] | None,
+    *,
+    identity: tuple[str, str],
+    holder: str,
+    lease_seconds: int,
+    purpose: str | None,
+    now: datetime,
+    controller: Mapping[str, t.Any] | None = None,
+) -> Decision:
+    """What renews the lock of `holder`, and nothing else.
+
+    A lock that was lost meanwhile is not acquired again: what was observed
+    while it was held no longer counts.
+    """
+    found = ((lease or {}).get("spec") or {}).get("holderIdentity") or None
+    if found != holder:
+        return Decision("lost", previous_holder=found)
+    return decide_held(
+        lease,
+        identity=identity,
+        holder=holder,
+        lease_seconds=lease_seconds,
+        purpose=purpose,
+        now=now,
+        controller=controller,
+    )
 
 
 def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool) -> Decision:
@@ -145,7 +201,9 @@ def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool)
     return Decision("delete", body, previous_holder=found)
 
 
-def refusal(state: LockState, *, identity: tuple[str, str], now: datetime) -> tuple[str, str]:
+def refusal(
+    state: LockState, *, identity: tuple[str, str], now: datetime, holder_controller: str = UNKNOWN
+) -> tuple[str, str]:
     """The message and the hint for a lock that somebody else holds."""
     namespace, name = identity
     purpose = f" for {state['purpose']}" if state["purpose"] else ""
@@ -156,11 +214,43 @@ def refusal(state: LockState, *, identity: tuple[str, str], now: datetime) -> tu
         until = f"it expires at {state['expires_at']}, in {max(0, round((expires - now).total_seconds()))} s"
     message = (
         f"The upgrade lock {namespace}/{name} is held by {state['holder']}{purpose} since {state['acquired_at']}, "
-        f"last renewed {state['renewed_at']}; {until}."
+        f"last renewed {state['renewed_at']}; {until}. "
     )
+    by = state["controller"]
+    if by is None:
+        message += "It does not say which process controls that run."
+        hint = "Wait for that run to end. If it is dead, its lock is taken over once it has expired."
+    elif holder_controller == ALIVE:
+        message += f"The process that controls that run, {by['pid']} on {by['host']}, is alive."
+        hint = (
+            f"Wait for that run to end, or end that process: the next run that begins on {by['host']} then takes the "
+            "lock over at once."
+        )
+    else:
+        message += (
+            f"The process that controls that run is {by['pid']} on {by['host']}; whether it is alive cannot be seen "
+            "from here."
+        )
+        hint = (
+            "Wait for that run to end. If it is dead, its lock is taken over once it has expired, or at once by a run "
+            f"that begins on {by['host']}, where that can be seen."
+        )
+    return message, (
+        f"{hint} To release it in another way, make sure that nothing of that run is still at work, then run: "
+        f"kubectl -n {namespace} delete lease {name}"
+    )
+
+
+def loss(state: LockState, *, identity: tuple[str, str], holder: str) -> tuple[str, str]:
+    """The message and the hint for a lock that `holder` was to renew and has no more."""
+    if state["holder"]:
+        now_held = f"it is held by {state['holder']} since {state['acquired_at']}"
+    else:
+        now_held = "nobody holds it, so it was released or deleted"
+    message = f"The upgrade lock {identity[0]}/{identity[1]} is no longer held by {holder}: {now_held}."
     hint = (
-        "Wait for that run to end. If it is dead, its lock is taken over once it has expired; to release it before, "
-        f"make sure that nothing of it is still running, then run: kubectl -n {namespace} delete lease {name}"
+        "Another run may have changed the cluster meanwhile. When no other run is at work, start this one again: it "
+        "observes anew, and what is done is skipped."
     )
     return message, hint
 
@@ -174,13 +264,21 @@ def _expiry(spec: dict[str, t.Any]) -> datetime | None:
     return renewed + timedelta(seconds=seconds) if renewed and seconds is not None else None
 
 
-def _updated(lease: dict[str, t.Any], spec: dict[str, t.Any], purpose: str | None) -> dict[str, t.Any]:
+def _notes(purpose: str | None, controller: Mapping[str, t.Any] | None) -> dict[str, str]:
+    """The annotations by which a holder says what it is."""
+    identity = complete(controller)
+    return {
+        **({PURPOSE_ANNOTATION: purpose} if purpose else {}),
+        **({CONTROLLER_ANNOTATION: json.dumps(identity, sort_keys=True)} if identity else {}),
+    }
+
+
+def _updated(lease: dict[str, t.Any], spec: dict[str, t.Any], notes: Mapping[str, str]) -> dict[str, t.Any]:
+    """`lease` with `spec` and `notes`; what its last holder noted of itself stays only with that holder."""
     metadata = dict(lease.get("metadata") or {})
     metadata.pop("managedFields", None)
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != PURPOSE_ANNOTATION}
     own = spec.get("holderIdentity") == (lease.get("spec") or {}).get("holderIdentity")
-    kept = (metadata.get("annotations") or {}).get(PURPOSE_ANNOTATION) if own else None
-    if purpose or kept:
-        annotations[PURPOSE_ANNOTATION] = purpose or kept
-    metadata["annotations"] = annotations
+    dropped = () if own else (PURPOSE_ANNOTATION, CONTROLLER_ANNOTATION)
+    kept = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in dropped}
+    metadata["annotations"] = {**kept, **notes}
     return {**_KIND, "metadata": metadata, "spec": spec}

@@ -107,8 +107,8 @@ def nodes(events: Sequence[Json], steps: Steps, result: str) -> list[Json]:
             {
                 "name": name,
                 "role": known.get(name, {}).get("role"),
-                "from": _tag(planned.get(name, {}).get("version")),
-                "to": _tag(verified.get(name, {}).get("version") or _version_seen(its_steps)),
+                "from": _tag(_version_of(planned.get(name, {}))),
+                "to": _tag(_version_of(verified.get(name, {})) or _version_seen(its_steps)),
                 "steps": [
                     {
                         "name": step.name,
@@ -279,6 +279,11 @@ def _distinct(items: Sequence[Json]) -> list[Json]:
         if item not in found:
             found.append(item)
     return found
+
+
+def _version_of(node: Mapping[str, t.Any]) -> t.Any:
+    """The version in a node of a plan or a verification; skew_check's nodes call it ``kubelet_version``."""
+    return node.get("version") or node.get("kubelet_version")
 
 
 def _tag(text: object) -> str | None:

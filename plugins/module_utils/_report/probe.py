@@ -14,8 +14,9 @@ import os
 import threading
 import time
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import GONE, look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Request, Target, classify
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.tally import Tally
@@ -202,7 +203,7 @@ class Heartbeat:
 
 
 class Settings(t.NamedTuple):
-    """How long and how often. Times in seconds; paths of None are not looked at."""
+    """How long and how often. Times in seconds; paths of None are not looked at; `controller` is an identity."""
 
     rate_per_s: float
     timeout_s: float
@@ -211,14 +212,17 @@ class Settings(t.NamedTuple):
     stop_file: str | None
     heartbeat: str | None
     output: str | None
+    controller: Mapping[str, t.Any] | None = None
 
 
 def run(targets: Sequence[Target], settings: Settings, stop: threading.Event) -> dict[str, t.Any]:
     """Ask until something ends it; return ``{targets: {name: tally}, ended_by, longest_late_s}``.
 
     `ended_by` is ``stop_file``, ``signal`` (`stop` was set), ``duration``,
-    ``idle`` or ``replaced`` (another probe writes to the output). `longest_late_s` is how much too late the probe itself was at
-    worst: on a busy machine a gap of that length may be its own.
+    ``controller`` (that process is gone), ``idle`` or ``replaced`` (another
+    probe writes to the output). `longest_late_s` is how much too late the
+    probe itself was at worst: on a busy machine a gap of that length may be
+    its own.
     """
     output = Output(settings.output)
     workers = worker_count(settings.rate_per_s, settings.timeout_s)
@@ -272,6 +276,8 @@ def _ending(settings: Settings, heartbeat: Heartbeat, output: Output, ran_s: flo
         return "stop_file"
     if ran_s >= settings.duration_s:
         return "duration"
+    if look(settings.controller) == GONE:
+        return "controller"
     if heartbeat.idle_s(now) >= settings.idle_limit_s:
         return "idle"
     if output.replaced():

@@ -13,7 +13,7 @@ import threading
 import typing as t
 from collections.abc import Callable, Mapping
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client, Proxy, Tls
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import API_TARGET, SERVICE_PREFIX
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Headers, Target, split_url
@@ -35,30 +35,22 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_socket(*args, **kwargs)
 
 
-def tls_context(
-    *,
-    verify: bool,
-    check_name: bool = True,
-    ca_file: str | None = None,
-    cert_file: str | None = None,
-    key_file: str | None = None,
-    name: str | None = None,
-) -> ssl.SSLContext:
+def tls_context(tls: Tls) -> ssl.SSLContext:
     """One context for all requests of a target. Raise EvergreenError where a file cannot be used."""
     context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.name = name
-    context.check_hostname = verify and check_name
+    context.name = tls.name
+    context.check_hostname = tls.verify and tls.check_name
     try:
-        if not verify:
+        if not tls.verify:
             context.verify_mode = ssl.CERT_NONE
-        elif ca_file:
-            context.load_verify_locations(cafile=ca_file)
+        elif tls.ca_file:
+            context.load_verify_locations(cafile=tls.ca_file)
         else:
             context.load_default_certs()
-        if cert_file:
-            context.load_cert_chain(cert_file, key_file or None)
+        if tls.cert_file:
+            context.load_cert_chain(tls.cert_file, tls.key_file or None)
     except (OSError, ssl.SSLError) as error:
-        files = ", ".join(file for file in (ca_file, cert_file, key_file) if file)
+        files = ", ".join(file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file)
         raise EvergreenError(f"The certificates of the probe cannot be loaded ({files}): {error}.") from error
     return context
 
@@ -68,7 +60,8 @@ def service_target(service: Mapping[str, t.Any]) -> Target:
     scheme, host, port, path = split_url(service["url"])
     context = None
     if scheme == "https":
-        context = tls_context(verify=service.get("validate_certs") is not False, ca_file=service.get("ca_cert"))
+        verify = service.get("validate_certs") is not False
+        context = tls_context(Tls(verify=verify, ca_file=service.get("ca_cert")))
     return Target(
         name=SERVICE_PREFIX + service["name"],
         scheme=scheme,
@@ -87,18 +80,10 @@ def api_target(client: Client, stop: threading.Event) -> Target:
     Starts a thread that renews the credentials until `stop` is set: a plugin
     that makes tokens may take seconds, and no request may wait for it.
     """
-    configuration = client._configuration
     scheme, host, port, prefix = split_url(client.base_url)
     context = None
     if scheme == "https":
-        context = tls_context(
-            verify=configuration.verify_ssl,
-            check_name=configuration.assert_hostname is not False,
-            ca_file=configuration.ssl_ca_cert,
-            cert_file=configuration.cert_file,
-            key_file=configuration.key_file,
-            name=getattr(configuration, "tls_server_name", None),
-        )
+        context = tls_context(client.tls)
     return Target(
         name=API_TARGET,
         scheme=scheme,
@@ -111,12 +96,11 @@ def api_target(client: Client, stop: threading.Event) -> Target:
             lambda: [
                 ("User-Agent", USER_AGENT),
                 ("Accept", "application/json"),
-                *client._headers,
-                *client._authorization(),
+                *client.credentials(),
             ],
             stop,
         ),
-        proxy=_proxy(client),
+        proxy=_proxy(client.proxy),
     )
 
 
@@ -133,9 +117,8 @@ def _renewed(make: Callable[[], Headers], stop: threading.Event) -> Callable[[],
     return lambda: current[0]
 
 
-def _proxy(client: Client) -> tuple[str, int, Mapping[str, str]] | None:
-    """The proxy that the client decided to use, which minds no_proxy."""
-    proxy = getattr(client._pool, "proxy", None)
+def _proxy(proxy: Proxy | None) -> tuple[str, int, Mapping[str, str]] | None:
+    """The proxy of the client as requests of the probe want it."""
     if proxy is None:
         return None
     if proxy.scheme != "http":
@@ -144,4 +127,4 @@ def _proxy(client: Client) -> tuple[str, int, Mapping[str, str]] | None:
             "it speaks to HTTP proxies only.",
             hint="Run the probe from where the API is reached without that proxy, or set api to false.",
         )
-    return proxy.host, proxy.port or 80, dict(client._pool.proxy_headers or {})
+    return proxy.host, proxy.port, proxy.headers

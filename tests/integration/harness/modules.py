@@ -13,10 +13,11 @@ import sys
 import traceback
 import typing as t
 
-# Imported before the fork, so that not every run has to.
-import kubernetes.client.rest
-import kubernetes.config  # noqa: F401
 from ansible.module_utils.testing import patch_module_args
+
+# Imported before the fork, so that not every run has to.
+for library in ("kubernetes.client.rest", "kubernetes.config"):
+    importlib.import_module(library)
 
 MODULES = "ansible_collections.evergreen.kubeadm.plugins.modules"
 

@@ -46,7 +46,7 @@ def _tell_guard(sign: str, pid: int) -> None:
 
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
+    sockets = [socket.socket() for _index in range(count)]
     try:
         for each in sockets:
             each.bind(("127.0.0.1", 0))

@@ -38,7 +38,8 @@ def pods(tags: dict[str, str], **not_ready: bool) -> dict[str, MirrorPod]:
     return {name: MirrorPod(name, tag, not_ready.get(name.replace("-", "_"), True)) for name, tag in tags.items()}
 
 
-def evidence(tags: dict[str, str] = NEW, **changes: t.Any) -> Evidence:
+def evidence(tags: dict[str, str] | None = None, **changes: t.Any) -> Evidence:
+    tags = NEW if tags is None else tags
     values: dict[str, t.Any] = {
         "control_plane": True,
         "manifest_tags": tags,

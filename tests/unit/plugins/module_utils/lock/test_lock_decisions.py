@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -14,6 +15,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock import dec
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
 IDENTITY = ("kube-system", "evergreen-kubeadm-upgrade")
+PROCESS = {"host": "two", "boot_id": "b1", "pid_namespace": "pid:[4026531836]", "pid": 4711, "started": 800}
+OTHER_PROCESS = {**PROCESS, "host": "one", "pid": 12}
 
 
 def lease(
@@ -31,8 +34,12 @@ def lease(
     return {"metadata": found, "spec": spec}
 
 
-def held(found: dict[str, t.Any] | None, holder: str = "a@one", purpose: str | None = None) -> decisions.Decision:
-    return decisions.decide_held(found, identity=IDENTITY, holder=holder, lease_seconds=3600, purpose=purpose, now=NOW)
+def held(
+    found: dict[str, t.Any] | None, holder: str = "a@one", purpose: str | None = None, **more: t.Any
+) -> decisions.Decision:
+    return decisions.decide_held(
+        found, identity=IDENTITY, holder=holder, lease_seconds=3600, purpose=purpose, now=NOW, **more
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,59 @@ def held(found: dict[str, t.Any] | None, holder: str = "a@one", purpose: str | N
 def test_held(found: dict[str, t.Any] | None, action: str, previous: str | None) -> None:
     decision = held(found)
     assert (decision.action, decision.previous_holder) == (action, previous)
+
+
+@pytest.mark.parametrize(
+    ("found", "holder_controller", "action", "reason"),
+    [
+        pytest.param(lease("b@two"), "alive", "refuse", None, id="held, alive"),
+        pytest.param(lease("b@two"), "unknown", "refuse", None, id="held, unknown"),
+        pytest.param(lease("b@two"), "gone", "take_over", "controller_gone", id="held, gone"),
+        pytest.param(lease("b@two", renewed_ago=None), "gone", "take_over", "controller_gone", id="no expiry, gone"),
+        pytest.param(lease("b@two", renewed_ago=60), "gone", "take_over", "expired", id="expired, gone"),
+        pytest.param(lease("b@two", renewed_ago=60), "alive", "take_over", "expired", id="expired, alive"),
+        pytest.param(lease("b@two", renewed_ago=60), "unknown", "take_over", "expired", id="expired, unknown"),
+        pytest.param(lease("a@one"), "gone", "renew", None, id="own"),
+        pytest.param(None, "unknown", "create", None, id="no lease"),
+        pytest.param(lease(None), "gone", "acquire", None, id="nobody holds it"),
+    ],
+)
+def test_the_controller_of_the_holder(
+    found: dict[str, t.Any] | None, holder_controller: str, action: str, reason: str | None
+) -> None:
+    decision = held(found, holder_controller=holder_controller)
+    assert (decision.action, decision.reason) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    ("found", "action", "previous"),
+    [
+        pytest.param(lease("a@one"), "renew", None, id="own"),
+        pytest.param(lease("a@one", renewed_ago=4000), "renew", None, id="own, expired, nobody took it"),
+        pytest.param(None, "lost", None, id="deleted"),
+        pytest.param(lease(None), "lost", None, id="nobody holds it"),
+        pytest.param(lease("b@two"), "lost", "b@two", id="taken over"),
+        pytest.param(lease("b@two", renewed_ago=60), "lost", "b@two", id="taken over, and that one has expired"),
+    ],
+)
+def test_renewed(found: dict[str, t.Any] | None, action: str, previous: str | None) -> None:
+    decision = decisions.decide_renewed(
+        found, identity=IDENTITY, holder="a@one", lease_seconds=3600, purpose=None, now=NOW
+    )
+    assert (decision.action, decision.previous_holder) == (action, previous)
+    assert (decision.body is not None) == (action == "renew")
+
+
+@pytest.mark.parametrize(
+    ("found", "part"),
+    [(None, "nobody holds it"), (lease("b@two"), "held by b@two since 2026-01-31T11:00:00.000000Z")],
+    ids=["nobody", "somebody"],
+)
+def test_loss_says_whose_it_is_now(found: dict[str, t.Any] | None, part: str) -> None:
+    message, hint = decisions.loss(decisions.describe(found), identity=IDENTITY, holder="a@one")
+    assert "kube-system/evergreen-kubeadm-upgrade is no longer held by a@one" in message
+    assert part in message
+    assert "start this one again" in hint
 
 
 def test_every_update_names_the_version_that_was_read() -> None:
@@ -100,6 +160,35 @@ def test_purpose_stays_with_its_holder(holder: str, given: str | None, expected:
 
 
 @pytest.mark.parametrize(
+    ("found", "holder", "given", "expected"),
+    [
+        pytest.param(None, "a@one", OTHER_PROCESS, OTHER_PROCESS, id="created"),
+        pytest.param(None, "a@one", None, {}, id="created, none given"),
+        pytest.param(None, "a@one", {}, {}, id="created, an empty one given"),
+        pytest.param("recorded", "b@two", None, PROCESS, id="renewed, kept"),
+        pytest.param("recorded", "b@two", {}, PROCESS, id="renewed, kept where it is not known now"),
+        pytest.param("recorded", "b@two", OTHER_PROCESS, OTHER_PROCESS, id="renewed, from another process"),
+        pytest.param("recorded", "a@one", OTHER_PROCESS, OTHER_PROCESS, id="taken over"),
+        pytest.param("recorded", "a@one", None, {}, id="taken over: that of the last holder goes"),
+    ],
+)
+def test_controller_stays_with_its_holder(
+    found: str | None, holder: str, given: dict[str, t.Any] | None, expected: dict[str, t.Any]
+) -> None:
+    annotations = {decisions.CONTROLLER_ANNOTATION: json.dumps(PROCESS)}
+    body = held(
+        lease("b@two", renewed_ago=60, annotations=annotations) if found else None, holder=holder, controller=given
+    ).body
+    assert decisions.recorded_controller(body) == expected
+    assert decisions.describe(body)["controller"] == (expected or None)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"pid": 4711}'])
+def test_an_annotation_that_cannot_be_read_says_nothing(text: str) -> None:
+    assert decisions.recorded_controller(lease("b@two", annotations={decisions.CONTROLLER_ANNOTATION: text})) == {}
+
+
+@pytest.mark.parametrize(
     ("found", "force", "action", "previous"),
     [
         pytest.param(None, False, "none", None, id="nothing to release"),
@@ -133,6 +222,25 @@ def test_refusal_says_who_since_when_until_when_and_what_to_do() -> None:
         "expires at 2026-01-31T12:00:50.000000Z, in 50 s",
     ):
         assert part in message
+    assert "kubectl -n kube-system delete lease evergreen-kubeadm-upgrade" in hint
+
+
+@pytest.mark.parametrize(
+    ("recorded", "holder_controller", "said", "advised"),
+    [
+        (PROCESS, "alive", "4711 on two, is alive", "next run that begins on two then takes the lock over at once"),
+        (PROCESS, "unknown", "4711 on two; whether it is alive cannot be seen from here", "a run that begins on two"),
+        (None, "unknown", "does not say which process", "once it has expired"),
+    ],
+)
+def test_refusal_says_whether_the_controller_is_alive(
+    recorded: dict[str, t.Any] | None, holder_controller: str, said: str, advised: str
+) -> None:
+    annotations = {decisions.CONTROLLER_ANNOTATION: json.dumps(recorded)} if recorded else {}
+    state = decisions.describe(lease("b@two", annotations=annotations))
+    message, hint = decisions.refusal(state, identity=IDENTITY, now=NOW, holder_controller=holder_controller)
+    assert said in message
+    assert advised in hint
     assert "kubectl -n kube-system delete lease evergreen-kubeadm-upgrade" in hint
 
 
