@@ -57,8 +57,10 @@ def complete(identity: object) -> dict[str, t.Any]:
     pid, started = identity.get("pid"), identity.get("started")
     if not all(isinstance(text, str) and text for text in place.values()):
         return {}
-    # type() and not isinstance(): True is no number here.
-    if type(pid) is not int or type(started) is not int or not 0 < pid <= _PID_MAX:
+    # A bool is an int to Python; True is no number here.
+    if isinstance(pid, bool) or isinstance(started, bool) or not isinstance(started, int):
+        return {}
+    if not isinstance(pid, int) or not 0 < pid <= _PID_MAX:
         return {}
     return {**place, "pid": pid, "started": started}
 
