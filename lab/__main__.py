@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from lab import cluster, config, decisions, demo, golang, host, images, machines, packages, systems
-from lab.commands import LabError, run
+from lab.commands import LabError
 from lab.progress import Progress
 
 if t.TYPE_CHECKING:
@@ -37,6 +37,8 @@ def up(lab: Lab, *, fresh: bool = False) -> None:
     """Make the lab run, whatever state it is in; change nothing where it does."""
     started = time.monotonic()
     if not fresh and shutil.which("podman") and decisions.next_move(*_look(lab), fresh) == "keep":
+        # Another clone may have made it.
+        cluster.fetch_credentials(lab)
         say(f"The lab is up: {_describe(lab)}")
         return
     host.check(lab.cache, say)
@@ -104,7 +106,7 @@ def _build(lab: Lab) -> None:
         machines.destroy(lab)
     with progress.step("booting the machines", 10):
         machines.make_network(lab)
-        key = _ssh_key()
+        key = cluster.ssh_key(lab)
         machines.create(lab, lab.balancer, balancer_image, "")
         _each(lab.nodes, lambda machine: machines.create(lab, machine, node_image, key))
         _each(lab.machines, lambda machine: machines.start(lab, machine))
@@ -158,15 +160,6 @@ def status(lab: Lab) -> int:
 def _each(items: t.Iterable[Machine], action: Callable[[Machine], object]) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(action, items))
-
-
-def _ssh_key() -> str:
-    """The public half of the lab's SSH key, made at the first call."""
-    key = config.GENERATED / "ssh_key"
-    config.GENERATED.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not key.exists():
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "evergreen-lab", "-f", key], what="making an SSH key")
-    return key.with_suffix(".pub").read_text()
 
 
 def _describe(lab: Lab) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from lab import packages
-from lab.commands import CommandError, LabError
+from lab.commands import CommandError, LabError, run
 from lab.config import GENERATED
 from lab.machines import TEMPLATES, execute
 
@@ -169,12 +169,25 @@ def versions(lab: Lab) -> dict[str, str]:
     return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
 
 
+def ssh_key(lab: Lab) -> str:
+    """The public half of the lab's SSH key, made at the first call and kept in the cache."""
+    key = lab.cache / "ssh_key"
+    if not key.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", lab.prefix, "-f", key], what="making an SSH key")
+    return key.with_suffix(".pub").read_text()
+
+
 def fetch_credentials(lab: Lab) -> None:
-    """The admin's kubeconfig and the nodes' SSH host keys, beside the inventory."""
+    """The admin's kubeconfig, the SSH key and the nodes' host keys, beside the inventory."""
     GENERATED.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config = GENERATED / "admin.conf"
-    config.touch(mode=0o600)
-    config.write_text(execute(lab, lab.control_plane[0], "cat", ADMIN).stdout)
+    secrets_here = {
+        "admin.conf": execute(lab, lab.control_plane[0], "cat", ADMIN).stdout,
+        "ssh_key": (lab.cache / "ssh_key").read_text(),
+    }
+    for name, content in secrets_here.items():
+        file = GENERATED / name
+        file.touch(mode=0o600)
+        file.write_text(content)
     with ThreadPoolExecutor(4) as pool:
         keys = pool.map(
             lambda machine: execute(lab, machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout, lab.nodes

@@ -111,8 +111,9 @@ report:
       sample: [{"name": "cp1", "role": "control_plane", "from": "v1.34.4", "to": "v1.35.4", "steps": []}]
     availability:
       description:
-        - What the probe measured, C(api) and C(services) by name, each with C(requests), C(failed), C(longest_gap_s)
-          and C(failures), the first 100 with C(time), C(error), C(message) and C(after_s).
+        - What the probe measured, C(api) and C(services) by name, each with C(requests), C(failed), C(longest_gap_s),
+          C(failures), the first 100 with C(time), C(error), C(message) and C(after_s),
+          and C(failed_seconds), every second in which a request failed.
         - C(longest_gap_s) is the longest time without a good answer, in seconds; null where nothing was measured.
       type: dict
       sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": []}, "services": {}}

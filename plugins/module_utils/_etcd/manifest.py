@@ -11,9 +11,10 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import pod_yaml
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.pod_yaml import ManifestError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags, container_words
 
 DEFAULT_PATH = "/etc/kubernetes/manifests/etcd.yaml"
 HEALTH_CLIENT = "healthcheck-client"
@@ -21,35 +22,33 @@ HEALTH_CLIENT = "healthcheck-client"
 _OPTIONS_HINT = "For an etcd that is not this node's static pod, set endpoint, ca_cert, client_cert and client_key."
 
 
-def flags_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """The flags of an etcd container by name; where one is repeated, the last holds.
+class ManifestError(EvergreenError):
+    """A manifest that could not be read, or does not say what is needed."""
 
-    etcd takes ``--name=x``, ``--name x`` and ``-name=x``, and ``ETCD_NAME`` from
-    the environment for what no flag sets (etcd's documentation of configuration
-    options). A flag without value is ``true``.
+
+def read_pod(text: str) -> t.Any:
+    """The manifest `text` as plain data, its scalars as they are written. ManifestError names the line not read."""
+    try:
+        pod = _yamlread.load(text, typed=False)
+    except _yamlread.UnreadableYaml as error:
+        raise ManifestError(f"The manifest could not be read: {error}.") from None
+    if pod is None:
+        raise ManifestError("The manifest is empty.")
+    return pod
+
+
+def flags_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """What an etcd container is set to, by the names of its flags.
+
+    ``ETCD_NAME`` in the environment holds for what no flag sets (etcd's
+    documentation of configuration options).
     """
-    found: dict[str, str] = {}
-    for entry in container.get("env") or ():
-        name = str(entry.get("name", ""))
-        if name.startswith("ETCD_") and entry.get("value") is not None:
-            found[name[len("ETCD_") :].lower().replace("_", "-")] = str(entry["value"])
-    words = [str(word) for key in ("command", "args") for word in container.get(key) or ()]
-    position = 0
-    while position < len(words):
-        word = words[position]
-        position += 1
-        if not word.startswith("-"):
-            continue
-        name, equals, value = word.lstrip("-").partition("=")
-        if not equals:
-            following = words[position] if position < len(words) else "-"
-            if following.startswith("-"):
-                value = "true"
-            else:
-                value = following
-                position += 1
-        found[name] = value
-    return found
+    from_environment = {
+        str(entry["name"])[len("ETCD_") :].lower().replace("_", "-"): str(entry["value"])
+        for entry in container.get("env") or ()
+        if str(entry.get("name", "")).startswith("ETCD_") and entry.get("value") is not None
+    }
+    return {**from_environment, **container_flags(container)}
 
 
 def etcd_container(pod: t.Any) -> dict[str, t.Any]:
@@ -60,8 +59,8 @@ def etcd_container(pod: t.Any) -> dict[str, t.Any]:
         if entry.get("name") == "etcd":
             return entry
     for entry in containers:
-        words = [*(entry.get("command") or ()), *(entry.get("args") or ())]
-        if words and os.path.basename(str(words[0])) == "etcd":
+        words = container_words(entry)
+        if words and os.path.basename(words[0]) == "etcd":
             return entry
     raise ManifestError("The manifest has no etcd container.", hint=_OPTIONS_HINT)
 
@@ -120,7 +119,7 @@ def access_from_manifest(text: str, exists: t.Callable[[str], bool] = os.path.ex
     exist beside the CA, else the member's own server certificate, which kubeadm
     issues for client use as well.
     """
-    pod = pod_yaml.parse(text)
+    pod = read_pod(text)
     container = etcd_container(pod)
     flags = flags_of(container)
     if "config-file" in flags:

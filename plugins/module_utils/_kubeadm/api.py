@@ -19,8 +19,8 @@ import typing as t
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.manifests import image_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, MirrorPod
 
@@ -103,8 +103,8 @@ class NodeApi:
         config_map = self.get("/api/v1/namespaces/kube-system/configmaps/kubeadm-config", timeout_s)
         text = str((config_map.get("data") or {}).get("ClusterConfiguration") or "")
         try:
-            return yamlread.load_mapping(text)
-        except yamlread.UnreadableYaml as error:
+            return _yamlread.load_mapping(text)
+        except _yamlread.UnreadableYaml as error:
             raise Refused(f"ConfigMap kube-system/kubeadm-config cannot be read: {error}", 200) from error
 
     def mirror_pods(self, node_name: str, timeout_s: float = 10.0) -> dict[str, MirrorPod]:

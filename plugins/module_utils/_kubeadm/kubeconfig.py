@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,7 +28,7 @@ class Kubeconfig:
     @classmethod
     def parse(cls, text: str, path: str) -> Kubeconfig:
         """Read a kubeconfig. Raises ValueError (UnreadableYaml is one) where it names no cluster or user."""
-        config = yamlread.load_mapping(text)
+        config = _yamlread.load_mapping(text)
         current = str(config.get("current-context") or "")
         context = _named(config, "contexts", current, "context")
         cluster = _named(config, "clusters", str(context.get("cluster") or ""), "cluster")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import StaticPod
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags
 
 
 def image_tag(image: str) -> str:
@@ -19,30 +20,11 @@ def image_tag(image: str) -> str:
     return name.split(":", 1)[1] if ":" in name else ""
 
 
-def parse_flags(arguments: list[str]) -> dict[str, str]:
-    """``--name=value``, ``--name value`` and ``--name`` to a dict; what is no flag is left out.
-
-    A flag without a value is ``true``, as the Go flag packages take it.
-    """
-    flags: dict[str, str] = {}
-    pending = ""
-    for argument in arguments:
-        if argument.startswith("-") and argument.strip("-"):
-            name, equals, value = argument.lstrip("-").partition("=")
-            flags[name] = value if equals else "true"
-            pending = "" if equals else name
-        else:
-            if pending:
-                flags[pending] = argument
-            pending = ""
-    return flags
-
-
 def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
     """Read one manifest. What cannot be read is returned with `error` set, so that it can be reported."""
     try:
-        manifest = yamlread.load_mapping(text)
-    except yamlread.UnreadableYaml as error:
+        manifest = _yamlread.load_mapping(text)
+    except _yamlread.UnreadableYaml as error:
         return StaticPod(file=file, component=component, error=str(error))
     spec = _dict(manifest.get("spec"))
     containers = [c for c in spec.get("containers") or [] if isinstance(c, dict)]
@@ -50,7 +32,6 @@ def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
         return StaticPod(file=file, component=component, error="it is not a Pod with containers")
     # The container of a component has its name; a sidecar that a patch added has another.
     main = next((c for c in containers if c.get("name") == component), containers[0])
-    arguments = [str(part) for key in ("command", "args") for part in main.get(key) or []]
     image = str(main.get("image") or "")
     return StaticPod(
         file=file,
@@ -58,7 +39,7 @@ def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
         name=str(_dict(manifest.get("metadata")).get("name") or ""),
         image=image,
         tag=image_tag(image),
-        flags=parse_flags(arguments),
+        flags=container_flags(main),
         api_references=api_references(spec),
     )
 

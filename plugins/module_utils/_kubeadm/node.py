@@ -17,7 +17,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests, yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.certificates import parse_certificate
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
@@ -118,8 +119,8 @@ class Node:
     def yaml(self, path: str) -> JsonDict:
         """A YAML file as a dict; empty where it is missing or cannot be read as one."""
         try:
-            return yamlread.load_mapping(self.read(path) or "")
-        except yamlread.UnreadableYaml:
+            return _yamlread.load_mapping(self.read(path) or "")
+        except _yamlread.UnreadableYaml:
             return {}
 
     def static_pods(self) -> tuple[dict[str, StaticPod], list[StaticPod]]:

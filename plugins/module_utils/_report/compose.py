@@ -138,8 +138,11 @@ def node_of_host(host: str, known: Mapping[str, Json]) -> str:
 
 
 def availability(probe: Sequence[Json]) -> Json:
-    """``{api, services: {name}}``, each ``{requests, failed, longest_gap_s, failures}``.
+    """``{api, services: {name}}``, each ``{requests, failed, longest_gap_s, failures, failed_seconds}``.
 
+    `failures` holds the first ones, each with its error; `failed_seconds` is
+    complete: ``{time, requests, failed}`` of each second, by its end, in which
+    a request failed.
     Where nothing was measured there are no requests, and the gap is None.
     """
     targets: dict[str, Json] = {}
@@ -150,7 +153,10 @@ def availability(probe: Sequence[Json]) -> Json:
         total = targets.setdefault(target, _nothing_measured())
         if isinstance(line.get("requests"), int):
             total["requests"] += line["requests"]
-            total["failed"] += int(line.get("failed") or 0)
+            failed = int(line.get("failed") or 0)
+            total["failed"] += failed
+            if failed:
+                total["failed_seconds"].append({key: line.get(key) for key in ("time", "requests", "failed")})
             total["longest_gap_s"] = max(total["longest_gap_s"] or 0.0, float(line.get("gap_s") or 0.0))
         elif "error" in line and len(total["failures"]) < FAILURES_KEPT:
             total["failures"].append({key: line.get(key) for key in ("time", "error", "message", "after_s")})
@@ -255,7 +261,7 @@ def _node_versions(events: Sequence[Json], name: str, *, keep_first: bool) -> di
 
 
 def _nothing_measured() -> Json:
-    return {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": []}
+    return {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": [], "failed_seconds": []}
 
 
 def _data(event: Json | None) -> Json:

@@ -128,10 +128,10 @@ def marks(availability: Mapping[str, t.Any], scale: Scale) -> list[Json]:
             "marks": [
                 {
                     "left": scale.percent(at),
-                    "title": f"{failure['error']} at {clock(failure['time'], millis=True)}: {failure['message'] or ''}",
+                    "title": f"{second['failed']} of {second['requests']} failed until {clock(second['time'])}",
                 }
-                for failure in total["failures"]
-                if (at := scale.seconds(failure["time"])) is not None
+                for second in total["failed_seconds"]
+                if (at := scale.seconds(second["time"])) is not None
             ],
         }
         for name, total in _targets(availability)

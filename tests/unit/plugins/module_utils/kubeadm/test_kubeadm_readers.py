@@ -8,51 +8,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-import yaml
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests, yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.certificates import parse_certificate
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
 
 FIXTURES = Path(__file__).parent / "fixtures"
-MANIFESTS = sorted(FIXTURES.glob("1.3?.4/*.yaml"))
-
-YAML_CASES = {
-    "nested": "a:\n  b:\n    c: 1\n  d: x y\n",
-    "sequence at the indentation of its key": "a:\n- b: 1\n  c: 2\n- d\ne: f\n",
-    "deeper sequence": "a:\n    - b\n    - - c\n      - d\n",
-    "quotes": "a: \"x: # y\\n\\u00e9\"\nb: 'it''s'\n'c d': \"\"\n",
-    "types": "a: true\nb: False\nc: null\nd: ~\ne:\nf: 12\ng: 1.5\nh: 0s\ni: '1'\nj: v1.35\n",
-    "comments": "# head\na: b # tail\n\nc: d#e\nf: # g\n  h: i\n",
-    "flow": "a: {}\nb: []\nc: [x, 'y, z', 3]\nd: {e: f, g: [h, {i: j}]}\n",
-    "flow over lines": "a: [b,\n  c]\nd: e\n",
-    "literal": "a: |\n  b: c\n    d\n\n  e\nf: |-\n  g\n",
-    "folded": "a: >-\n  b\n  c\nd: e\n",
-    "folded plain scalar": "- a b\n  c d\n- e\n",
-    "colons": "a: http://b:80/c\nd:e: f\ng: --h=i:j\n",
-    "document marks": "---\na: b\n---\nc: d\n",
-    "flags": "command:\n- kube-apiserver\n- --a=b,c\n- --d\n",
-    "json": '{"a": [1, "b"], "c": {"d": null}}',
-    "nothing": "# only this\n",
-}
-
-
-@pytest.mark.parametrize("text", YAML_CASES.values(), ids=YAML_CASES.keys())
-def test_yaml_reads_as_pyyaml_does(text: str) -> None:
-    assert yamlread.load(text) == next(iter(yaml.safe_load_all(text)), None)
-
-
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_yaml_of_kubeadm(path: Path) -> None:
-    assert yamlread.load(path.read_text()) == yaml.safe_load(path.read_text())
-
-
-@pytest.mark.parametrize(
-    "text", ["a: &x b\n", "a: !!str b\n", "a: 'b\n", "a: b\n   c\n d: e\n", "a:\n\t- b\n", "a: [b\n"]
-)
-def test_yaml_says_what_it_does_not_know(text: str) -> None:
-    with pytest.raises(yamlread.UnreadableYaml):
-        yamlread.load(text)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_succeeded() -> None:
             ],
         },
     ]
-    nothing: Json = {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": []}
+    nothing: Json = {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": [], "failed_seconds": []}
     assert report["availability"] == {"api": nothing, "services": {}}
     assert report["evictions"] == {"pods": 0, "total": 0, "per_pod": 0.0, "moves": []}
 
@@ -310,8 +310,11 @@ def test_availability() -> None:
             "failed": 1,
             "longest_gap_s": 0.4,
             "failures": [{"time": at(1.5), "error": "http_403", "message": "HTTP 403", "after_s": 0.01}],
+            "failed_seconds": [{"time": at(2), "requests": 19, "failed": 1}],
         },
-        "services": {"web": {"requests": 20, "failed": 0, "longest_gap_s": 0.06, "failures": []}},
+        "services": {
+            "web": {"requests": 20, "failed": 0, "longest_gap_s": 0.06, "failures": [], "failed_seconds": []},
+        },
     }
 
 

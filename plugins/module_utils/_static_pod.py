@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""The command line of a container of a static pod."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+def container_words(container: t.Mapping[str, t.Any]) -> list[str]:
+    """`command` and `args` of a container as one list, the program first."""
+    return [str(word) for key in ("command", "args") for word in container.get(key) or ()]
+
+
+def container_flags(container: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The flags of a container by name; where one is repeated, the last holds.
+
+    ``--name=value``, ``--name value`` and ``-name=value`` are known, what is no
+    flag is left out. A flag without a value is ``true``, as the Go flag packages
+    take it.
+    """
+    flags: dict[str, str] = {}
+    pending = ""
+    for word in container_words(container):
+        if word.startswith("-") and word.strip("-"):
+            name, equals, value = word.lstrip("-").partition("=")
+            flags[name] = value if equals else "true"
+            pending = "" if equals else name
+        else:
+            if pending:
+                flags[pending] = word
+            pending = ""
+    return flags

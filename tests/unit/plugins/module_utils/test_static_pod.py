@@ -1,0 +1,24 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags
+
+
+@pytest.mark.parametrize(
+    ("container", "flags"),
+    [
+        ({}, {}),
+        ({"command": ["etcd"], "args": None}, {}),
+        ({"command": ["etcd", "--a=b,c=d", "-e=f"]}, {"a": "b,c=d", "e": "f"}),
+        ({"command": ["etcd", "--a"], "args": ["b", "c", "--d"]}, {"a": "b", "d": "true"}),
+        ({"args": ["--a", "--b=", "--a=c"]}, {"a": "c", "b": ""}),
+        ({"args": ["--a", "-", "--", "b", "--c", 1]}, {"a": "-", "c": "1"}),
+    ],
+)
+def test_container_flags(container: dict[str, object], flags: dict[str, str]) -> None:
+    assert container_flags(container) == flags
