@@ -39,8 +39,8 @@ class Program:
     modules: tuple[str, ...] = ()
     """``module@version``, as `go get` takes them."""
     ldflags: str = "-s -w"
-    prepare: Callable[[Path, str], None] | None = field(default=None, compare=False)
-    """Writes go.mod and sources into an empty directory; `modules` are got after."""
+    prepare: Callable[[Path, str, str], None] | None = field(default=None, compare=False)
+    """Called with an empty directory, the version and a Go; writes go.mod and sources. `modules` are got after."""
 
     @property
     def directory(self) -> str:
@@ -126,7 +126,7 @@ def build(program: Program, cache: Path) -> Path:
     environment = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -trimpath", "GOWORK": "off"}
     what = f"building {program.name} {program.version}"
     if program.prepare:
-        program.prepare(work, program.version)
+        program.prepare(work, program.version, go)
     if not (work / "go.mod").exists():
         (work / "go.mod").write_text(f"module evergreen.lab/{program.name}\n\ngo {program.go}\n")
     if program.modules:
@@ -176,27 +176,27 @@ def _minor(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _copy_source(name: str) -> Callable[[Path, str], None]:
-    def copy(work: Path, version: str) -> None:
-        del version
+def _copy_source(name: str) -> Callable[[Path, str, str], None]:
+    def copy(work: Path, version: str, go: str) -> None:
+        del version, go
         for source in (SOURCES / name).glob("*.go"):
             shutil.copy(source, work)
 
     return copy
 
 
-def _prepare_kubernetes(work: Path, version: str) -> None:
+def _prepare_kubernetes(work: Path, version: str, go: str) -> None:
     """A module that uses k8s.io/kubernetes as a library.
 
     Kubernetes' go.mod pins everything but its own staging modules, which it
     replaces by folders; the published ones carry the same version with a
     leading 0 for the 1.
     """
-    _copy_source("kube")(work, version)
+    _copy_source("kube")(work, version, go)
     minor = int(version.split(".")[1])
     variant = "since_1_34" if minor >= 34 else "until_1_33"
     shutil.copy(SOURCES / "kube" / f"{variant}.go.txt", work / f"{variant}.go")
-    source = _module_directory("k8s.io/kubernetes", version)
+    source = _module_directory("k8s.io/kubernetes", version, go)
     staging_version = "v0." + version.split(".", 1)[1]
     lines = []
     for line in (source / "go.mod").read_text().split("\n"):
@@ -211,9 +211,9 @@ def _prepare_kubernetes(work: Path, version: str) -> None:
     shutil.copyfile(source / "go.sum", work / "go.sum")
 
 
-def _module_directory(module: str, version: str) -> Path:
+def _module_directory(module: str, version: str, go: str) -> Path:
     printed = run(
-        [shutil.which("go") or "go", "mod", "download", "-json", f"{module}@v{version}"],
+        [go, "mod", "download", "-json", f"{module}@v{version}"],
         what=f"downloading {module} {version}",
         cwd=Path("/"),
         env={"GOTOOLCHAIN": "local"},
