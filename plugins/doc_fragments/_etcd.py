@@ -36,11 +36,14 @@ options:
   route:
     description:
       - How etcd is asked.
-      - V(gateway) is the JSON gateway of the etcd server over mutual TLS. It needs no program on the node.
+      - V(grpc) is etcd's own API over mutual TLS, as C(etcdctl) speaks it. It needs no program on the node.
+      - V(gateway) is the JSON gateway of the etcd server over mutual TLS. It needs no program on the node, and a
+        snapshot takes several times as long.
       - V(etcdctl) runs C(etcdctl), on the host where it is installed, else inside the static pod by C(crictl exec).
-      - V(auto) takes the gateway, and C(etcdctl) where the server has no gateway.
+      - V(auto) takes V(grpc), V(gateway) where what answers does not speak gRPC, such as a proxy without HTTP/2, and
+        C(etcdctl) where there is no gateway either.
     type: str
-    choices: [auto, gateway, etcdctl]
+    choices: [auto, grpc, gateway, etcdctl]
     default: auto
   etcdctl:
     description: Path of C(etcdctl) on the host. Looked up in E(PATH) when not set.

@@ -167,10 +167,10 @@ looks:
   returned: always, where it came to looking
   sample: 2
 route:
-  description: The route that was taken, V(gateway) or V(etcdctl).
+  description: The route that was taken, V(grpc), V(gateway) or V(etcdctl).
   type: str
   returned: success
-  sample: gateway
+  sample: grpc
 checks:
   description: What the last look found.
   type: list

@@ -71,11 +71,13 @@ options:
   min_free_mib:
     description:
       - MiB that must stay free on the file system after the save.
-      - Looked at before the save and, on the route V(gateway), while it goes on.
+      - Looked at before the save and, except on the route V(etcdctl), while it goes on.
     type: int
     default: 256
   timeout_s:
-    description: Seconds for the whole save. The route V(gateway) also ends after 30 s without one byte.
+    description:
+      - Seconds for the whole save.
+      - Except on the route V(etcdctl), the save also ends after 30 s without one byte.
     type: float
     default: 1800
 seealso:
@@ -165,12 +167,12 @@ storage_version:
   returned: success
   sample: 3.6.0
 route:
-  description: The route that was taken, V(gateway) or V(etcdctl).
+  description: The route that was taken, V(grpc), V(gateway) or V(etcdctl).
   type: str
   returned: when O(state=saved)
-  sample: gateway
+  sample: grpc
 route_note:
-  description: Why O(route=auto) did not take the gateway. Empty where it did.
+  description: Why O(route=auto) did not take V(grpc). Empty where it did.
   type: str
   returned: when O(state=saved)
   sample: ""

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from etcd_cluster import Cluster, Member, binaries, module_result, run_module, start_module
+from etcd_relay import Relay, through
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 
@@ -61,20 +61,6 @@ def arguments(member: Member, place: Path, **more: t.Any) -> dict[str, t.Any]:
     return {"manifest": str(member.manifest), "directory": str(place), "min_free_mib": 1, **more}
 
 
-def through(cluster: Cluster, port: int, place: Path, **more: t.Any) -> dict[str, t.Any]:
-    """The options that lead to a member through a relay."""
-    return {
-        "endpoint": f"https://127.0.0.1:{port}",
-        "ca_cert": str(cluster.pki / "ca.crt"),
-        "client_cert": str(cluster.pki / "healthcheck-client.crt"),
-        "client_key": str(cluster.pki / "healthcheck-client.key"),
-        "directory": str(place),
-        "label": "relayed",
-        "min_free_mib": 0,
-        **more,
-    }
-
-
 def etcdutl_status(path: str) -> dict[str, t.Any]:
     done = subprocess.run(
         [str(binaries() / "etcdutl"), "snapshot", "status", path, "-w", "json"],
@@ -89,55 +75,7 @@ def failed(result: dict[str, t.Any]) -> list[str]:
     return [check["name"] for check in result.get("checks", ()) if not check["ok"]]
 
 
-class Relay:
-    """A TCP relay to one member that can hold back, or cut, the connection that carries a snapshot.
-
-    `limit` is how many bytes from the member one connection may carry before
-    that happens; small answers never reach it.
-    """
-
-    def __init__(self, member: Member, limit: int, *, cut: bool) -> None:
-        self._target = int(member.url.rsplit(":", 1)[1])
-        self._limit = limit
-        self._cut = cut
-        self.reached = threading.Event()
-        self.go_on = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self) -> Relay:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.go_on.set()
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _address = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target))
-                threading.Thread(target=self._copy, args=(client, server, False), daemon=True).start()
-                threading.Thread(target=self._copy, args=(server, client, True), daemon=True).start()
-
-    def _copy(self, source: socket.socket, sink: socket.socket, limited: bool) -> None:
-        carried = 0
-        with contextlib.suppress(OSError):
-            while data := source.recv(16384):
-                carried += len(data)
-                if limited and carried > self._limit and not self.reached.is_set():
-                    self.reached.set()
-                    if self._cut:
-                        break
-                    self.go_on.wait(60)
-                sink.sendall(data)
-        for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.mark.parametrize("route", ["gateway", "etcdctl"])
+@pytest.mark.parametrize("route", ["grpc", "gateway", "etcdctl"])
 def test_a_snapshot_is_what_etcdutl_reads(cluster: Cluster, tmp_path: Path, route: str) -> None:
     member = cluster.follower()
     result = save(member, tmp_path, route=route, etcdctl=str(binaries() / "etcdctl"))
@@ -231,15 +169,16 @@ def test_what_is_refused_before_anything_is_written(cluster: Cluster, single: Cl
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.db"]
 
 
-def test_without_a_gateway_auto_takes_etcdctl(single: Cluster, tmp_path: Path) -> None:
+def test_without_a_gateway_there_are_the_other_routes(single: Cluster, tmp_path: Path) -> None:
     only = single.members[0]
-    result = save(only, tmp_path, etcdctl=str(binaries() / "etcdctl"))
-    assert "failed" not in result, result
-    assert result["route"] == "etcdctl"
-    assert "404" in result["route_note"]
-    assert result["keys"] == etcdutl_status(result["path"])["totalKey"] == 1
+    for wanted, route in (("auto", "grpc"), ("etcdctl", "etcdctl")):
+        result = save(only, tmp_path, route=wanted, etcdctl=str(binaries() / "etcdctl"))
+        assert "failed" not in result, result
+        assert (result["route"], result["route_note"]) == (route, "")
+        assert result["keys"] == etcdutl_status(result["path"])["totalKey"] == 1
     named = save(only, tmp_path, route="gateway")
     assert named["failed"]
+    assert "404" in named["msg"]
 
 
 def test_the_lead_of_a_single_member_stays(single: Cluster) -> None:
@@ -250,7 +189,7 @@ def test_the_lead_of_a_single_member_stays(single: Cluster) -> None:
     assert "only voting member" in result["note"]
 
 
-@pytest.mark.parametrize("route", ["gateway", "etcdctl"])
+@pytest.mark.parametrize("route", ["grpc", "gateway", "etcdctl"])
 def test_the_lead_is_moved(cluster: Cluster, route: str) -> None:
     leader = cluster.leader()
     options = {

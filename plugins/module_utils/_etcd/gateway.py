@@ -15,11 +15,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import socket
-import ssl
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import tls
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
     Access,
     EtcdError,
@@ -46,7 +45,7 @@ class Gateway:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._tls = _tls_context(access) if access.endpoint.startswith("https://") or access.ca_cert else None
+        self._tls = tls.client_context(access) if access.endpoint.startswith("https://") or access.ca_cert else None
 
     def status(self, url: str, timeout_s: float) -> Status:
         return status_from_json(self._call("/v3/maintenance/status", {}, timeout_s, url))
@@ -83,7 +82,7 @@ class Gateway:
         try:
             yield from _messages(self._open(connection, url, "/v3/maintenance/snapshot", {}), url)
         except (OSError, http.client.HTTPException) as error:
-            raise EtcdUnreachable(f"The snapshot stream from {url} broke: {_cause(error)}.") from None
+            raise EtcdUnreachable(f"The snapshot stream from {url} broke: {tls.cause(error)}.") from None
         finally:
             connection.close()
 
@@ -95,7 +94,7 @@ class Gateway:
         try:
             text = self._open(connection, url, path, question).read(_ANSWER_LIMIT)
         except (OSError, http.client.HTTPException) as error:
-            raise EtcdUnreachable(f"etcd at {url} did not answer: {_cause(error)}.", hint=_hint(error)) from None
+            raise EtcdUnreachable(f"etcd at {url} did not answer: {tls.cause(error)}.", hint=tls.hint(error)) from None
         finally:
             connection.close()
         return _json(text, url)
@@ -105,7 +104,7 @@ class Gateway:
         if parts.scheme == "http":
             return http.client.HTTPConnection(parts.hostname or "", parts.port or 2379, timeout=max(timeout_s, 0.05))
         if self._tls is None:
-            self._tls = _tls_context(self._access)
+            self._tls = tls.client_context(self._access)
         return http.client.HTTPSConnection(
             parts.hostname or "", parts.port or 2379, timeout=max(timeout_s, 0.05), context=self._tls
         )
@@ -172,41 +171,3 @@ def _reason(text: bytes) -> str:
         return str(answer.get("message") or answer.get("error") or text[:200])
     except (ValueError, AttributeError):
         return repr(text[:200])
-
-
-def _tls_context(access: Access) -> ssl.SSLContext:
-    """TLS that checks the server's name and CA and shows the client certificate."""
-    try:
-        context = ssl.create_default_context(cafile=access.ca_cert or None)
-        if access.client_cert:
-            # A password callback keeps an encrypted key from asking on the terminal.
-            context.load_cert_chain(access.client_cert, access.client_key, password=lambda: b"")
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(path for path in (access.ca_cert, access.client_cert, access.client_key) if path)
-        raise EtcdError(
-            f"The certificates for etcd ({files}) could not be loaded: {_cause(error)}.",
-            hint="Run this as root on a control-plane node, or set ca_cert, client_cert and client_key.",
-        ) from None
-    # kubeadm's older CAs lack the extensions that the strict mode of Python 3.13 asks for.
-    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-    return context
-
-
-def _cause(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted ({error.verify_message})"
-    if isinstance(error, socket.timeout):
-        return "no byte came in time"
-    if isinstance(error, http.client.IncompleteRead):
-        return "the connection ended in the middle of the answer"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
-
-
-def _hint(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "Set ca_cert to the CA that signed etcd's server certificate."
-    if isinstance(error, ssl.SSLError):
-        return "Set client_cert and client_key to a certificate that etcd's trusted CA signed."
-    return ""

@@ -23,7 +23,7 @@ class EtcdUnreachable(EtcdError):
 
 
 class EtcdRefused(EtcdError):
-    """etcd answered, with an error. `status` is the HTTP status, 0 where etcdctl said it."""
+    """etcd answered, with an error. `status` is the HTTP status of the gateway, 0 on other routes."""
 
     def __init__(self, message: str, *, status: int = 0, reason: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)

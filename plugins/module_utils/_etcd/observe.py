@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl, find_etcdctl
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import Gateway
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc import Grpc
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
     Access,
     EtcdError,
@@ -28,7 +29,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "ca_cert": {"type": "path"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
-    "route": {"type": "str", "choices": ["auto", "gateway", "etcdctl"], "default": "auto"},
+    "route": {"type": "str", "choices": ["auto", "grpc", "gateway", "etcdctl"], "default": "auto"},
     "etcdctl": {"type": "path"},
     "runtime_endpoint": {"type": "str"},
 }
@@ -37,27 +38,42 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 REQUEST_S = 5.0
 """Seconds for one small request; etcd's own request timeout is 5 s plus two elections."""
 _THREADS = 16
+Client = t.Union[Grpc, Gateway, Etcdctl]
 
 
-def open_client(access: Access, params: t.Mapping[str, t.Any]) -> tuple[Gateway | Etcdctl, str]:
-    """The client of the wanted route, and why it is not the gateway where ``auto`` had to leave it."""
+def open_client(access: Access, params: t.Mapping[str, t.Any]) -> tuple[Client, str]:
+    """The client of the wanted route, and why it is not gRPC where ``auto`` had to leave that."""
     wanted = params["route"]
+    if wanted == "grpc":
+        return Grpc(access), ""
+    if wanted == "gateway":
+        return Gateway(access), ""
     if wanted == "etcdctl":
         return _etcdctl(access, params), ""
+    grpc = Grpc(access)
+    missing = _missing(grpc, access, RouteMissing)
+    if not missing:
+        return grpc, ""
     gateway = Gateway(access)
-    if wanted == "gateway":
-        return gateway, ""
+    more = _missing(gateway, access, RouteMissing, EtcdRefused)
+    if not more:
+        return gateway, missing
     try:
-        gateway.status(access.endpoint, REQUEST_S)
-    except (RouteMissing, EtcdRefused) as error:
-        try:
-            return _etcdctl(access, params), error.message
-        except RouteMissing as other:
-            raise EtcdError(f"{error.message} {other.message}", hint=other.hint) from None
+        return _etcdctl(access, params), f"{missing} {more}"
+    except RouteMissing as other:
+        raise EtcdError(f"{missing} {more} {other.message}", hint=other.hint) from None
+
+
+def _missing(client: Grpc | Gateway, access: Access, *kinds: type[EtcdError]) -> str:
+    """Why another route has to be tried: a first question fails with one of these `kinds`."""
+    try:
+        client.status(access.endpoint, REQUEST_S)
+    except kinds as error:
+        return error.message
     except EtcdError:
-        # No answer at all: etcdctl would reach nothing either, and the look says what was seen.
-        return gateway, ""
-    return gateway, ""
+        # No answer at all: another route would reach nothing either, and the look says what was seen.
+        return ""
+    return ""
 
 
 def _etcdctl(access: Access, params: t.Mapping[str, t.Any]) -> Etcdctl:
@@ -66,7 +82,7 @@ def _etcdctl(access: Access, params: t.Mapping[str, t.Any]) -> Etcdctl:
     )
 
 
-def look(client: Gateway | Etcdctl, access: Access, timeout_s: float = REQUEST_S) -> View:
+def look(client: Client, access: Access, timeout_s: float = REQUEST_S) -> View:
     """Ask the access endpoint who is in the cluster, then every member at once how it is."""
     timeout_s = max(timeout_s, 0.2)
     try:
@@ -83,7 +99,7 @@ def look(client: Gateway | Etcdctl, access: Access, timeout_s: float = REQUEST_S
         return View(members=tuple(pool.map(one, members)), local_id=own.member_id)
 
 
-def _see(client: Gateway | Etcdctl, member: Member, urls: t.Sequence[str], timeout_s: float) -> Seen:
+def _see(client: Client, member: Member, urls: t.Sequence[str], timeout_s: float) -> Seen:
     failure = "it has never started" if not member.name else "it advertises no client URL"
     for url in urls:
         try:

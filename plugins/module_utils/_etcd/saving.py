@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import decisions, observe, snapshot_file
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import STALL_S, Gateway
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import STALL_S
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
     Access,
     Check,
@@ -50,7 +50,7 @@ class Plan:
     """Paths of the parts that killed saves left."""
 
 
-def plan(client: Gateway | Etcdctl, access: Access, wish: Wish) -> Plan:
+def plan(client: observe.Client, access: Access, wish: Wish) -> Plan:
     """Look at the member and at the disk; raise EtcdError with all checks where the save must not be."""
     directory = os.path.dirname(wish.path)
     if access.data_dir and _inside(directory, access.data_dir):
@@ -81,7 +81,7 @@ def plan(client: Gateway | Etcdctl, access: Access, wish: Wish) -> Plan:
 
 
 def save(
-    client: Gateway | Etcdctl, access: Access, wish: Wish, planned: Plan, deadline: Deadline
+    client: observe.Client, access: Access, wish: Wish, planned: Plan, deadline: Deadline
 ) -> tuple[snapshot_file.Verified, Received, list[Check], list[str]]:
     """(what the file was found to be, what was received, all checks, the stale parts that were removed)."""
     directory = os.path.dirname(wish.path)
@@ -139,7 +139,7 @@ def _by_etcdctl(client: Etcdctl, part: str, reserve: int, deadline: Deadline) ->
     return Received(os.stat(part).st_size, seconds)
 
 
-def _live(client: Gateway | Etcdctl, before: Status, after: Status, found: snapshot_file.Verified) -> list[Check]:
+def _live(client: observe.Client, before: Status, after: Status, found: snapshot_file.Verified) -> list[Check]:
     if found.contents is None:
         return []
     live_keys: int | None = None

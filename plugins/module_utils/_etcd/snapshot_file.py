@@ -117,12 +117,15 @@ def free_bytes(path: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def receive(stream: t.Iterable[tuple[bytes, int]], part: str, *, reserve: int, deadline: Deadline) -> Received:
+def receive(
+    stream: t.Iterable[tuple[bytes | memoryview, int]], part: str, *, reserve: int, deadline: Deadline
+) -> Received:
     """Write a snapshot stream to the new file `part`, mode 0600, and sync it; remove it again if anything fails.
 
     `stream` gives (bytes, bytes of the database still to come); its last pair
-    is the digest. `reserve` is how many bytes have to stay free on the file
-    system, looked at before the first byte and on the way.
+    is the digest. The bytes of a pair are used up before the next is asked for.
+    `reserve` is how many bytes have to stay free on the file system, looked at
+    before the first byte and on the way.
     """
     directory = os.path.dirname(part)
     started = time.monotonic()
@@ -147,6 +150,8 @@ def receive(stream: t.Iterable[tuple[bytes, int]], part: str, *, reserve: int, d
                     size += len(blob)
                 else:
                     trailer += blob
+                    if len(trailer) > DIGEST_SIZE:
+                        break
                 out.write(blob)
             if size != total or len(trailer) != DIGEST_SIZE:
                 raise SnapshotBroken(

@@ -11,13 +11,11 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import decisions, observe
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import Gateway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdError, View
 
 
 def healthy(
-    client: Gateway | Etcdctl,
+    client: observe.Client,
     access: Access,
     deadline: Deadline,
     *,
@@ -50,7 +48,7 @@ def healthy(
 
 
 def follower(
-    client: Gateway | Etcdctl,
+    client: observe.Client,
     access: Access,
     deadline: Deadline,
     *,

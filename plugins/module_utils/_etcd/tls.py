@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""TLS to etcd for every client in this collection, and what its failures mean."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdError
+
+
+def client_context(access: Access) -> ssl.SSLContext:
+    """TLS that checks the server's name and CA and shows the client certificate."""
+    try:
+        context = ssl.create_default_context(cafile=access.ca_cert or None)
+        if access.client_cert:
+            # A password callback keeps an encrypted key from asking on the terminal.
+            context.load_cert_chain(access.client_cert, access.client_key, password=lambda: b"")
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(path for path in (access.ca_cert, access.client_cert, access.client_key) if path)
+        raise EtcdError(
+            f"The certificates for etcd ({files}) could not be loaded: {cause(error)}.",
+            hint="Run this as root on a control-plane node, or set ca_cert, client_cert and client_key.",
+        ) from None
+    # kubeadm's older CAs lack the extensions that the strict mode of Python 3.13 asks for.
+    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+    return context
+
+
+def cause(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted ({error.verify_message})"
+    if refuses_client(error):
+        return f"it does not accept the client certificate ({_said(error)})"
+    if isinstance(error, socket.timeout):
+        return "no byte came in time"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection ended in the middle of the answer"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def hint(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "Set ca_cert to the CA that signed etcd's server certificate."
+    if isinstance(error, ssl.SSLError) and not no_protocol(error):
+        return "Set client_cert and client_key to a certificate that etcd's trusted CA signed."
+    return ""
+
+
+def refuses_client(error: BaseException) -> bool:
+    """Whether the server's alert is about the client certificate (RFC 8446, 6.2)."""
+    said = _said(error)
+    return "alert" in said and ("certificate" in said or "unknown ca" in said or "access denied" in said)
+
+
+def no_protocol(error: BaseException) -> bool:
+    """Whether the server's alert says that it speaks none of the protocols offered (RFC 7301, 3.2)."""
+    return "no application protocol" in _said(error)
+
+
+def _said(error: BaseException) -> str:
+    """OpenSSL's own words for an error, without the names that Python has for some of them; empty for any other."""
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLCertVerificationError):
+        return ""
+    return (error.reason or str(error)).replace("_", " ").lower()
