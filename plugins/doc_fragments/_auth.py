@@ -118,4 +118,54 @@ options:
       - Environment variable E(K8S_AUTH_IMPERSONATE_GROUPS).
     type: list
     elements: str
+  ssh_tunnel:
+    description:
+      - Reach the API server through an SSH server, such as a bastion or a control-plane node, as C(ssh -L) does it.
+        Nothing listens on this machine. The SSH server resolves the name of the API server and connects to it, and has
+        to allow forwarding. TLS is checked as without the tunnel.
+      - Users log in by key. C(~/.ssh/config) is not read. The host key has to be known beforehand.
+      - A session that breaks is opened again where the task still has time. O(proxy) cannot be set as well, and the
+        proxy of the kubeconfig and of the environment is not used.
+      - Needs the Python library paramiko >= 3.4.0 where the task runs.
+    type: dict
+    suboptions:
+      host:
+        description: The name or the address of the SSH server.
+        type: str
+        required: true
+      port:
+        description: The port of the SSH server.
+        type: int
+        default: 22
+      user:
+        description: The user to log in as. Without it, the one that the task runs as.
+        type: str
+      key_file:
+        description:
+          - The path of a private key in the format of OpenSSH, or of RSA or EC in PEM. A certificate beside it, with
+            C(-cert.pub) at the end of the name, is used too.
+          - Without it, the keys of ssh-agent are tried, then C(id_ed25519), C(id_ecdsa) and C(id_rsa) in C(~/.ssh).
+        type: path
+        aliases: [private_key_file]
+      key_passphrase:
+        description:
+          - The passphrase of O(ssh_tunnel.key_file).
+          - A key that needs one is taken from ssh-agent where it is not given.
+        type: str
+      known_hosts:
+        description:
+          - The path of a file with the host keys that are trusted, see the manual of sshd.
+          - Without it, C(~/.ssh/known_hosts) and C(/etc/ssh/ssh_known_hosts) are read.
+        type: path
+      host_key:
+        description:
+          - The host key itself, as a line of a public key file (C(ssh-ed25519 AAAA...)) or as a fingerprint
+            (C(SHA256:...)). No file is read then.
+          - A server with several keys shows the one of the type that is asked for. With a public key that is its type;
+            with a fingerprint it is the first that the server has of ed25519, ecdsa and rsa.
+        type: str
+      connect_timeout:
+        description: How many seconds it may take to reach the SSH server and to log in.
+        type: int
+        default: 10
 """

@@ -9,12 +9,16 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+import drain_place
 import pytest
 
 from harness.cluster import Cluster
 from harness.objects import namespace
 
 _numbers = itertools.count(1)
+
+# pytest looks for the fixtures of all test files here.
+place = drain_place.place
 
 
 @pytest.fixture(scope="session")

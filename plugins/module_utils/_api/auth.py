@@ -15,8 +15,14 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.common.parameters import env_fallback
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client, Proxy
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors import ConfigurationError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel import (
+    TUNNEL_OPTION,
+    Tunnel,
+    lead_through,
+    tunnel_for,
+)
 
 # Threads of one task that talk to the API at the same time.
 CONNECTIONS = 32
@@ -98,14 +104,16 @@ AUTH_ARGUMENT_SPEC: dict[str, t.Any] = {
         "elements": "str",
         "fallback": _from_environment("IMPERSONATE_GROUPS"),
     },
+    "ssh_tunnel": TUNNEL_OPTION,
 }
 
 
 def connect(module_params: t.Mapping[str, t.Any]) -> Client:
     """A Client for the options of AUTH_ARGUMENT_SPEC. No request is made yet.
 
-    Raises ConfigurationError where the library is missing or the configuration
-    cannot be used.
+    With ssh_tunnel the SSH session is opened. Raises ConfigurationError where a
+    library is missing or the configuration cannot be used, and a permanent
+    ApiUnreachable where the SSH server refuses, or is not the one that is known.
     """
     try:
         import urllib3
@@ -126,7 +134,11 @@ def connect(module_params: t.Mapping[str, t.Any]) -> Client:
     if not configuration.verify_ssl:
         # Who asks for it knows; the library would say so at each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    configuration.proxy = params["proxy"] or configuration.proxy or environment_proxy(configuration.host)
+    tunnel = _tunnel(params)
+    # The SSH server connects to the API server itself; a proxy that is known here is none that it knows.
+    configuration.proxy = (
+        None if tunnel else params["proxy"] or configuration.proxy or environment_proxy(configuration.host)
+    )
     configuration.no_proxy = params["no_proxy"] or ""
     configuration.connection_pool_maxsize = CONNECTIONS
     if params["proxy_headers"]:
@@ -136,7 +148,25 @@ def connect(module_params: t.Mapping[str, t.Any]) -> Client:
         pool_manager = RESTClientObject(configuration).pool_manager
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
         raise ConfigurationError(f"The connection to {configuration.host} cannot be set up: {error}.") from error
-    return Client(configuration, pool_manager, base_url=configuration.host, headers=_headers(params))
+    ssh_server = None
+    if tunnel:
+        ssh_server = Proxy("ssh", tunnel.options.host, tunnel.options.port, {})
+        lead_through(pool_manager, tunnel)
+        tunnel.prepare()
+    return Client(
+        configuration, pool_manager, base_url=configuration.host, headers=_headers(params), ssh_server=ssh_server
+    )
+
+
+def _tunnel(params: dict[str, t.Any]) -> Tunnel | None:
+    if not params["ssh_tunnel"]:
+        return None
+    if params["proxy"]:
+        raise ConfigurationError(
+            "The options ssh_tunnel and proxy are two ways to the API server; only one of them can be used.",
+            hint="Remove one of them; the environment variable K8S_AUTH_PROXY also sets proxy.",
+        )
+    return tunnel_for(params["ssh_tunnel"])
 
 
 def _load(configuration: t.Any, params: dict[str, t.Any]) -> None:

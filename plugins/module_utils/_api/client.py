@@ -60,7 +60,7 @@ class Tls(t.NamedTuple):
 
 
 class Proxy(t.NamedTuple):
-    """The proxy that requests go through; `headers` are for the proxy itself."""
+    """The proxy that requests go through; `headers` are for the proxy itself. An SSH server has the scheme ``ssh``."""
 
     scheme: str
     host: str
@@ -75,8 +75,17 @@ class Client:
     ``auth.connect``. Paths begin with ``/`` and may carry a query of their own.
     """
 
-    def __init__(self, configuration: t.Any, pool_manager: t.Any, *, base_url: str, headers: Headers) -> None:
+    def __init__(
+        self,
+        configuration: t.Any,
+        pool_manager: t.Any,
+        *,
+        base_url: str,
+        headers: Headers,
+        ssh_server: Proxy | None = None,
+    ) -> None:
         self._configuration = configuration
+        self._ssh_server = ssh_server
         self._pool = pool_manager
         self.base_url = base_url.rstrip("/")
         self._headers = headers
@@ -98,9 +107,14 @@ class Client:
 
     @property
     def proxy(self) -> Proxy | None:
-        """The proxy that the library chose for this server, which minds no_proxy; None for a direct connection."""
+        """What is between here and the server; None for a direct connection.
+
+        The SSH server of a tunnel, or the proxy that the library chose for this server, which minds no_proxy.
+        """
         from urllib3.util import parse_url
 
+        if self._ssh_server:
+            return self._ssh_server
         pool = self._pool
         # urllib3 keeps the address of a SOCKS proxy under another name.
         address = getattr(pool, "proxy", None) or parse_url(getattr(pool, "proxy_url", None) or "")
@@ -304,8 +318,9 @@ class Client:
                 hint="Check ca_cert and that the certificate names this address.",
                 permanent=True,
             )
+        through = f" through the SSH server {self._ssh_server.host}" if self._ssh_server else ""
         return ApiUnreachable(
-            f"{method} {path}: no answer from the API server at {self.base_url}: {why}.",
+            f"{method} {path}: no answer from the API server at {self.base_url}{through}: {why}.",
             hint="Check that the address is right and that an API server runs there.",
         )
 

@@ -280,7 +280,7 @@ class Cluster:
         self.kubeconfig.write_text(json.dumps(config))
 
 
-_PLURALS = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
+_PLURALS = {"Ingress": "ingresses", "PriorityClass": "priorityclasses", "NetworkPolicy": "networkpolicies"}
 _CLUSTER_SCOPED = {"Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "PriorityClass"}
 
 
