@@ -51,8 +51,9 @@ options:
       - V(drained) cordons the nodes and removes their pods.
       - V(cordoned) keeps new pods away.
       - V(uncordoned) lets new pods come.
+      - V(drain), V(cordon) and V(uncordon) are the same, as C(kubernetes.core.k8s_drain) calls them.
     type: str
-    choices: [cordoned, drained, uncordoned]
+    choices: [cordoned, drained, uncordoned, cordon, drain, uncordon]
     default: drained
   only_own:
     description:
@@ -70,6 +71,61 @@ options:
     type: list
     elements: str
     default: []
+  pod_rules:
+    description:
+      - What to do with which pods, with O(state=drained). The first rule that fits a pod counts; a pod that none fits
+        is evicted, with the order 0.
+      - The label C(cluster.x-k8s.io/drain) of a pod, V(skip) or V(wait-completed), wins over the rules.
+      - The pods of DaemonSets and static pods are left alone as ever.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      selector:
+        description: A label selector, such as C(app=web,tier in (front, back)). Without it the rule fits all pods.
+        type: str
+        default: ""
+      namespaces:
+        description: Namespaces that the rule is about. Without it, all.
+        type: list
+        elements: str
+      behaviour:
+        description:
+          - V(evict) removes the pod.
+          - V(skip) leaves it on the node.
+          - V(wait_completed) waits until it has ended by itself, such as the pod of a job.
+        type: str
+        choices: [evict, skip, wait_completed]
+        default: evict
+      order:
+        description: Pods of a lower order leave first, and all of them are gone before those of the next order go.
+        type: int
+        default: 0
+  order_by_priority:
+    description: Within an order, pods of a lower priority (C(spec.priority)) leave first.
+    type: bool
+    default: false
+  surge_singletons:
+    description:
+      - Move the pod of a Deployment with one replica by a rollout, so that its new pod is Ready elsewhere before the
+        old one stops. The template of the Deployment gets the annotation that C(kubectl rollout restart) sets.
+      - Where its strategy, its volumes or its ports do not allow that, RV(pods[].reason) says why, and the pod is
+        evicted.
+      - A rollout that gets stuck is a failure. The old pod runs on then.
+    type: bool
+    default: false
+  wait_for_volume_detach:
+    description:
+      - Wait until no volume is attached to the node but those of pods that stay there, after all others are gone.
+    type: bool
+    default: false
+  unreachable_timeout:
+    description:
+      - Where the control plane hears nothing of the node's kubelet, do not wait longer than so many seconds for a pod
+        that was asked to stop. Without it the drain waits until its deadline, and fails.
+      - Dangerous. Such a pod may still be running, and nothing is deleted by force. RV(pods[].outcome) is V(abandoned),
+        with a warning.
+    type: int
   delete_options:
     description: How pods are removed, with O(state=drained).
     type: dict
@@ -111,7 +167,10 @@ options:
         type: int
         default: 600
       wait_sleep:
-        description: How many seconds after an eviction that a budget did not allow it is tried again.
+        description:
+          - How many seconds after an eviction that was refused for a time it is tried again.
+          - Where a budget refused it, it is tried again as soon as the status of the budget allows it, and one pod of
+            the budget after so many seconds in any case.
         type: int
         default: 5
       max_parallel:
@@ -124,7 +183,10 @@ seealso:
     link: https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/
 notes:
   - Needs the verbs C(get) and C(patch) on nodes, C(list) and C(watch) on pods, C(create) on C(pods/eviction), C(get) on
-    daemonsets and C(list) on poddisruptionbudgets; with O(delete_options.disable_eviction) also C(delete) on pods.
+    daemonsets, C(list) and C(watch) on poddisruptionbudgets; with O(delete_options.disable_eviction) also C(delete) on
+    pods; with O(surge_singletons) also C(get) on replicasets and persistentvolumeclaims, C(get) and C(patch) on
+    deployments; with O(wait_for_volume_detach) also C(list) on volumeattachments and C(get) on persistentvolumeclaims.
+    The file docs/rbac/drain_node.yml of the collection has them as ClusterRoles.
 """
 
 EXAMPLES = r"""
@@ -137,6 +199,31 @@ EXAMPLES = r"""
       delete_emptydir_data: true
       wait_timeout: 900
   delegate_to: localhost
+
+- name: Drain in the order that the workloads need, and keep single pods up
+  evergreen.kubeadm.drain_node:
+    name: worker1
+    pod_rules:
+      - selector: app.kubernetes.io/component=runner
+        behaviour: wait_completed
+      - selector: app=rook-ceph-osd
+        namespaces: [rook-ceph]
+        order: 100
+    surge_singletons: true
+    wait_for_volume_detach: true
+    delete_options:
+      ignore_daemonsets: true
+      delete_emptydir_data: true
+  delegate_to: localhost
+
+- name: See what a drain would do, and which budgets would hold it up
+  evergreen.kubeadm.drain_node:
+    name: worker1
+    delete_options:
+      ignore_daemonsets: true
+  check_mode: true
+  delegate_to: localhost
+  register: foreseen
 
 - name: Let pods come back, unless somebody else had cordoned the node before
   evergreen.kubeadm.drain_node:
@@ -232,11 +319,17 @@ pods:
       sample: ReplicaSet/web-7c9d8b6f5
     decision:
       description:
-        - V(evict), V(wait) for one that was terminating already, V(skip) for static pods and those of DaemonSets, or
-          V(refuse) for one that may not be removed.
+        - V(evict), V(surge) for one that a rollout moves, V(wait) for one that was terminating already,
+          V(wait_completed) for one that ends by itself, V(skip) for static pods, those of DaemonSets and those that a
+          label or a rule leaves alone, or V(refuse) for one that may not be removed.
       type: str
       returned: always
       sample: evict
+    order:
+      description: The order that it leaves in; see O(pod_rules[].order).
+      type: int
+      returned: always
+      sample: 0
     reason:
       description: Why.
       type: str
@@ -250,16 +343,22 @@ pods:
       sample: [the data of its emptyDir volumes is lost]
     outcome:
       description:
-        - V(gone), V(evicted) for one that is not gone yet, V(failed), or V(untouched). In check mode
-          V(would_be_evicted) or V(would_wait).
+        - V(gone), V(evicted) for one that is not gone yet, V(completed), V(abandoned) for one whose kubelet is
+          unreachable, V(failed), or V(untouched). In check mode V(would_be_evicted), V(would_be_surged) or
+          V(would_wait).
       type: str
       returned: always
       sample: gone
     attempts:
-      description: How many evictions were tried.
+      description: How many evictions were tried; for one that a rollout moves, whether one was begun.
       type: int
       returned: always
       sample: 2
+    surged_at:
+      description: When the rollout that moves it was begun.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:05.323Z"
     evicted_at:
       description: When its eviction was accepted.
       type: str
@@ -277,8 +376,8 @@ pods:
       contains:
         kind:
           description:
-            - V(budget), V(webhook), V(namespace) for one that is being deleted, V(flow_control), V(api_server), or
-              V(refused) for any other refusal.
+            - V(budget), V(webhook), V(namespace) for one that is being deleted, V(flow_control), V(api_server),
+              V(rollout), or V(refused) for any other refusal.
           type: str
           returned: always
           sample: budget
@@ -328,6 +427,24 @@ budgets:
       type: str
       returned: always
       sample: 1 of 2 needed disruptions are allowed at a time
+    advice:
+      description: What helps, where something must be done.
+      type: str
+      returned: always
+      sample: Run one replica more, or lower minAvailable for the time of the drain.
+    unhealthy_pods:
+      description: Those of RV(budgets[].pods) that are not Ready.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    unhealthy_pod_eviction_policy:
+      description:
+        - V(IfHealthyBudget) lets a pod that is not Ready go where the budget has all pods that it needs, V(AlwaysAllow)
+          in any case.
+      type: str
+      returned: always
+      sample: IfHealthyBudget
     pods:
       description: The pods that it protects and that are to be evicted.
       type: list
@@ -354,6 +471,37 @@ budgets:
       type: int
       returned: always
       sample: 3
+volumes:
+  description: The volumes that were attached to the nodes after their pods had gone, with O(wait_for_volume_detach).
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    node:
+      description: The node.
+      type: str
+      returned: always
+      sample: worker1
+    volume:
+      description: The PersistentVolume.
+      type: str
+      returned: always
+      sample: pvc-0b2a4f6e-9d1c-4b57-8a55-0f6f2b1f9c11
+    attachment:
+      description: The VolumeAttachment.
+      type: str
+      returned: always
+      sample: csi-8f1c
+    detach_error:
+      description: What the CSI driver said last; none where it said nothing.
+      type: str
+      returned: always
+      sample: the volume is in use
+    detached_at:
+      description: When it was seen to be detached; none where it is not.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:12.523Z"
 left:
   description: The pods that should be gone and are not.
   type: list
@@ -384,7 +532,20 @@ totals:
   description: How many pods there were, by decision and by outcome, and how many evictions were tried.
   type: dict
   returned: always
-  sample: {pods: 12, evict: 10, wait: 0, skip: 2, refuse: 0, evicted: 10, gone: 10, failed: 0, attempts: 11}
+  sample:
+    pods: 12
+    evict: 10
+    surge: 0
+    wait: 0
+    wait_completed: 0
+    skip: 2
+    refuse: 0
+    evicted: 10
+    gone: 10
+    completed: 0
+    abandoned: 0
+    failed: 0
+    attempts: 11
 diff:
   description: Cordons and pods before and after.
   type: dict
@@ -415,17 +576,38 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import read_rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import DrainApi
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, timed
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "list", "elements": "str", "required": True},
-    "state": {"type": "str", "choices": ["cordoned", "drained", "uncordoned"], "default": "drained"},
+    "state": {
+        "type": "str",
+        "choices": ["cordoned", "drained", "uncordoned", "cordon", "drain", "uncordon"],
+        "default": "drained",
+    },
     "only_own": {"type": "bool", "default": True},
     "run_id": {"type": "str", "default": ""},
     "pod_selectors": {"type": "list", "elements": "str", "default": []},
+    "pod_rules": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "selector": {"type": "str", "default": ""},
+            "namespaces": {"type": "list", "elements": "str"},
+            "behaviour": {"type": "str", "choices": ["evict", "skip", "wait_completed"], "default": "evict"},
+            "order": {"type": "int", "default": 0},
+        },
+    },
+    "order_by_priority": {"type": "bool", "default": False},
+    "surge_singletons": {"type": "bool", "default": False},
+    "wait_for_volume_detach": {"type": "bool", "default": False},
+    "unreachable_timeout": {"type": "int"},
     "delete_options": {
         "type": "dict",
         "default": {},
@@ -444,13 +626,43 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def options_from(params: dict[str, t.Any]) -> Options:
+# k8s_drain's words for the states.
+STATES = {"cordon": "cordoned", "drain": "drained", "uncordon": "uncordoned"}
+DRAIN_ONLY = ("order_by_priority", "surge_singletons", "wait_for_volume_detach")
+
+
+def options_from(params: dict[str, t.Any], state: str) -> Options:
     """The module's options as the drain wants them; an EvergreenError names what does not fit."""
     given = {name: value for name, value in params["delete_options"].items() if value is not None}
     grace = given.pop("terminate_grace_period", -1)
-    options = Options(**given, grace=grace if grace >= 0 else None, pod_selector=",".join(params["pod_selectors"]))
-    if options.wait_timeout < 0 or options.wait_sleep < 0 or options.max_parallel < 1:
-        raise EvergreenError("wait_timeout and wait_sleep must be at least 0, and max_parallel at least 1.")
+    selector = ",".join(params["pod_selectors"])
+    parse(selector)
+    options = Options(
+        **given,
+        **{name: params[name] for name in DRAIN_ONLY if name != "order_by_priority"},
+        by_priority=params["order_by_priority"],
+        unreachable_timeout=params["unreachable_timeout"],
+        grace=grace if grace >= 0 else None,
+        pod_selector=selector,
+        rules=read_rules(params["pod_rules"]),
+    )
+    numbers = (options.wait_timeout, options.wait_sleep, options.unreachable_timeout or 0)
+    if min(numbers) < 0 or options.max_parallel < 1:
+        raise EvergreenError(
+            "wait_timeout, wait_sleep and unreachable_timeout must be at least 0, and max_parallel at least 1."
+        )
+    idle = [name for name in DRAIN_ONLY if params[name]] if state != "drained" else []
+    if idle:
+        raise EvergreenError(f"{' and '.join(idle)} say how to drain, and the state is {state}.")
+    if options.disable_eviction and options.wait_for_stuck_budgets:
+        raise EvergreenError(
+            "disable_eviction ignores budgets and wait_for_stuck_budgets waits for them; give one of the two."
+        )
+    if options.wait_for_volume_detach and selector:
+        raise EvergreenError(
+            "wait_for_volume_detach waits for the volumes of all pods, and pod_selectors leaves some pods on the node; "
+            "give one of the two."
+        )
     return options
 
 
@@ -460,7 +672,8 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
     names = list(dict.fromkeys(params["name"]))
     if not all(name.strip() for name in names) or not names:
         raise EvergreenError("The option name must give the names of nodes, and one of them is empty.")
-    options = options_from(params)
+    state = STATES.get(params["state"], params["state"])
+    options = options_from(params, state)
     client = connect(params)
     deadline = Deadline(options.wait_timeout)
     work = Work(DrainApi(client, deadline), options, deadline, run_id=params["run_id"], check_mode=module.check_mode)
@@ -468,7 +681,7 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
         "cordoned": lambda: work.cordon(names),
         "drained": lambda: work.drain(names),
         "uncordoned": lambda: work.uncordon(names, only_own=params["only_own"]),
-    }[params["state"]]
+    }[state]
     try:
         return timed(work, action)
     finally:

@@ -8,119 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-import typing as t
 from pathlib import Path
 
-import pytest
+from drain_place import Json, Place, blocks, pod_of
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
 from harness import objects, webhook
 from harness.cluster import NEVER_READY, Cluster
 from harness.modules import run_module
 from harness.process import wait_for
 from harness.webhook import denying_evictions
-
-Json = dict[str, t.Any]
-
-
-class Place:
-    """Two nodes and a namespace of one test. `first` is the node that is drained."""
-
-    def __init__(self, cluster: Cluster, unique: str) -> None:
-        self.cluster = cluster
-        self.name = unique
-        self.first, self.second = f"{unique}-a", f"{unique}-b"
-        self.pool = {"pool": unique}
-
-    def add_node(self, name: str) -> None:
-        self.cluster.apply(objects.node(name, labels=self.pool))
-        wait_for(f"{name} is Ready", lambda: self.ready_node(name))
-
-    def ready_node(self, name: str) -> bool:
-        found = self.node(name)
-        # Taints of a new node go after a moment; pods with nodeSelector wait for that.
-        return "True" in _conditions(found) and not found["spec"].get("taints")
-
-    def node(self, name: str | None = None) -> Json:
-        return self.cluster.client.get(f"/api/v1/nodes/{name or self.first}")
-
-    def pods(self, on: str | None = None) -> list[Json]:
-        query = {"fieldSelector": f"spec.nodeName={on}"} if on else {}
-        return self.cluster.client.list(f"/api/v1/namespaces/{self.name}/pods", query)
-
-    def web(self, replicas: int = 2, name: str = "web", **options: t.Any) -> None:
-        """A Deployment whose pods all run on the first node, before the second one is there."""
-        self.cluster.apply(objects.deployment(name, self.name, replicas, node_selector=self.pool, **options))
-        wanted = "False" if NEVER_READY in options.get("annotations", {}) else "True"
-        wait_for(
-            f"{replicas} pods of {name} run",
-            lambda: (
-                sum(pod["metadata"]["labels"].get("app") == name and wanted in _conditions(pod) for pod in self.pods())
-                == replicas
-            ),
-        )
-
-    def budget(self, name: str, allowed: int, app: str = "web", **spec: t.Any) -> None:
-        self.cluster.apply(objects.budget(name, self.name, app, **spec))
-        wait_for(
-            f"budget {name} allows {allowed}",
-            lambda: (
-                self.budget_status(name).get("observedGeneration")
-                and self.budget_status(name)["disruptionsAllowed"] == allowed
-            ),
-        )
-
-    def budget_status(self, name: str) -> Json:
-        path = f"/apis/policy/v1/namespaces/{self.name}/poddisruptionbudgets/{name}"
-        return self.cluster.client.get(path).get("status") or {}
-
-    def evictable(self) -> bool:
-        """Whether the API server would evict a pod now."""
-        name = self.pods(self.first)[0]["metadata"]["name"]
-        path = f"/api/v1/namespaces/{self.name}/pods/{name}/eviction"
-        body: Json = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": self.name}}
-        try:
-            self.cluster.client.request("POST", path, query={"dryRun": "All"}, body=body)
-        except ApiStatusError:
-            return False
-        return True
-
-    def drain(self, *, check_mode: bool = False, **options: t.Any) -> Json:
-        own = ("state", "only_own", "run_id", "name", "pod_selectors")
-        top: Json = {name: options.pop(name) for name in own if name in options}
-        arguments: Json = {
-            **self.cluster.params,
-            "name": [self.first],
-            "delete_options": {"wait_timeout": 40, "wait_sleep": 1, **options},
-            **top,
-        }
-        return run_module("drain_node", arguments, check_mode=check_mode)
-
-
-def _conditions(of: Json) -> list[str]:
-    return [each["status"] for each in (of.get("status") or {}).get("conditions") or [] if each["type"] == "Ready"]
-
-
-def _of(result: Json, name: str) -> Json:
-    return next(pod for pod in result["pods"] if pod["name"] == name)
-
-
-def _blocks(result: Json, key: str) -> set[t.Any]:
-    return {pod["blocked_by"][key] for pod in result["pods"] if pod["blocked_by"]}
-
-
-def _is_cordoned(place: Place) -> bool:
-    return bool(place.node()["spec"].get("unschedulable"))
-
-
-@pytest.fixture
-def place(cluster: Cluster, fresh_namespace: str) -> t.Iterator[Place]:
-    made = Place(cluster, fresh_namespace)
-    made.add_node(made.first)
-    yield made
-    for name in (made.first, made.second):
-        cluster.delete(f"/api/v1/nodes/{name}")
-    cluster.delete(f"/api/v1/namespaces/{made.name}")
 
 
 def test_plain_drain_is_predicted_done_and_not_done_again(place: Place) -> None:
@@ -131,7 +27,7 @@ def test_plain_drain_is_predicted_done_and_not_done_again(place: Place) -> None:
     predicted = place.drain(check_mode=True, run_id="r1")
     assert predicted["changed"]
     assert {pod["outcome"] for pod in predicted["pods"]} == {"would_be_evicted"}
-    assert not _is_cordoned(place)
+    assert not place.is_cordoned()
     after = place.node()["metadata"]["resourceVersion"], [pod["metadata"]["resourceVersion"] for pod in place.pods()]
     assert before == after
 
@@ -171,7 +67,7 @@ def test_waits_for_a_budget_until_it_lets_go(place: Place) -> None:
     later.join()
     assert result["totals"]["gone"] == 3, result
     assert [(entry["name"], entry["verdict"]) for entry in result["budgets"]] == [("web", "will_wait")]
-    found = {key: _blocks(result, key) for key in ("kind", "name", "needed", "healthy")}
+    found = {key: blocks(result, key) for key in ("kind", "name", "needed", "healthy")}
     assert found == {"kind": {"budget"}, "name": {"web"}, "needed": {2}, "healthy": {2}}
     assert result["duration_s"] > 3.5
     assert result["totals"]["attempts"] > 4
@@ -189,9 +85,9 @@ def test_timeout_is_a_failure_that_names_what_is_left_and_why(place: Place) -> N
     assert set(reasons.values()) == {"The disruption budget web needs 2 healthy pods and has 2 currently"}
     assert all(name in result["msg"] for name in reasons)
     assert "stays cordoned" in result["hint"]
-    assert _is_cordoned(place)
+    assert place.is_cordoned()
     assert 4 <= result["duration_s"] < 7
-    place.cluster.kubectl("delete", "pod", "stuck", "-n", place.name, "--force", "--grace-period=0")
+    place.kill("stuck")
 
 
 def test_a_budget_that_can_never_let_go_stops_the_drain_before_it_begins(place: Place) -> None:
@@ -203,7 +99,7 @@ def test_a_budget_that_can_never_let_go_stops_the_drain_before_it_begins(place: 
         assert result["failed"] and not result["changed"]
         assert "1 pods must be healthy and only 1 are expected" in result["msg"]
         assert {pod["outcome"] for pod in result["pods"]} == {"untouched"}
-    assert not _is_cordoned(place)
+    assert not place.is_cordoned()
     assert len(place.pods(place.first)) == 2
 
     # Told to wait, it waits until somebody helps.
@@ -243,8 +139,8 @@ def test_pods_that_may_not_go_are_all_named_and_the_cordon_is_taken_back(place: 
         assert result["failed"] and not result["changed"]
         assert f"{place.name}/bare" in result["msg"] and f"{place.name}/agent-" in result["msg"]
         assert "force, ignore_daemonsets" in result["hint"] or "force, ignore_daemonsets" in result["msg"]
-        assert _of(result, "static")["decision"] == "skip"
-    assert not _is_cordoned(place)
+        assert pod_of(result, "static")["decision"] == "skip"
+    assert not place.is_cordoned()
     assert "annotations" not in place.node()["metadata"] or not any(
         key.startswith("evergreen.kubeadm/") for key in place.node()["metadata"]["annotations"]
     )
@@ -252,7 +148,7 @@ def test_pods_that_may_not_go_are_all_named_and_the_cordon_is_taken_back(place: 
 
     result = place.drain(force=True, delete_emptydir_data=True, ignore_daemonsets=True)
     assert result["totals"]["gone"] == 2 and result["totals"]["skip"] == 2, result
-    assert len(_of(result, "bare")["warnings"]) == 2
+    assert len(pod_of(result, "bare")["warnings"]) == 2
     assert len(result["warnings"]) == 2
 
 
@@ -261,7 +157,7 @@ def test_a_cordon_that_was_there_before_is_kept_after_a_refusal(place: Place) ->
     place.cluster.kubectl("cordon", place.first)
     result = place.drain()
     assert result["failed"] and not result["changed"]
-    assert _is_cordoned(place)
+    assert place.is_cordoned()
 
 
 def test_grace_period_zero_removes_at_once(place: Place) -> None:
@@ -329,7 +225,7 @@ def test_a_webhook_that_denies_is_named(place: Place, tmp_path: Path) -> None:
             result = place.drain(check_mode=check_mode, max_parallel=1)
             assert result["failed"], result
             assert f'admission webhook "{webhook.NAME}" denied the request: no evictions today' in result["msg"]
-            assert _blocks(result, "kind") == {"webhook"} and _blocks(result, "name") == {webhook.NAME}
+            assert blocks(result, "kind") == {"webhook"} and blocks(result, "name") == {webhook.NAME}
     assert len(place.pods(place.first)) == 2
 
 
@@ -340,7 +236,7 @@ def test_a_webhook_that_asks_for_patience_gets_it(place: Place, tmp_path: Path) 
         result = place.drain()
     assert result["totals"]["gone"] == 1, result
     assert result["pods"][0]["attempts"] >= 2
-    assert _blocks(result, "message") == {f'admission webhook "{webhook.NAME}" denied the request: still moving it'}
+    assert blocks(result, "message") == {f'admission webhook "{webhook.NAME}" denied the request: still moving it'}
 
 
 def test_missing_rights_are_named(cluster: Cluster, place: Place) -> None:
@@ -369,9 +265,9 @@ def test_uncordon_leaves_alone_what_others_cordoned(place: Place) -> None:
     place.cluster.kubectl("cordon", place.first)
     result = place.drain(state="uncordoned")
     assert not result["changed"] and not result["cordoned_by_us"] and "somebody else" in str(result["warnings"])
-    assert _is_cordoned(place)
+    assert place.is_cordoned()
     result = place.drain(state="uncordoned", only_own=False)
-    assert result["changed"] and not _is_cordoned(place)
+    assert result["changed"] and not place.is_cordoned()
 
     for check_mode, changed in ((True, True), (False, True), (True, False), (False, False)):
         result = place.drain(state="cordoned", run_id="r1", check_mode=check_mode)
@@ -380,14 +276,14 @@ def test_uncordon_leaves_alone_what_others_cordoned(place: Place) -> None:
     place.cluster.kubectl("uncordon", place.first)
     place.cluster.kubectl("cordon", place.first)
     result = place.drain(state="uncordoned")
-    assert not result["changed"] and _is_cordoned(place)
+    assert not result["changed"] and place.is_cordoned()
     place.cluster.kubectl("uncordon", place.first)
 
     place.drain(state="cordoned", run_id="r2")
     for check_mode, changed in ((True, True), (False, True), (True, False), (False, False)):
         result = place.drain(state="uncordoned", run_id="r3", check_mode=check_mode)
         assert result["changed"] is changed, (check_mode, result)
-    assert not _is_cordoned(place)
+    assert not place.is_cordoned()
     assert "evergreen.kubeadm/cordoned-by" not in place.node()["metadata"]["annotations"]
 
 

@@ -23,7 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
 _BUDGET = re.compile(
     r"disruption budget (?P<name>\S+) (?:needs (?P<needed>\d+) healthy pods and has (?P<healthy>\d+) currently)?"
 )
-_OTHER_UID = re.compile(r"UID in precondition|uid mismatch", re.IGNORECASE)
+_OTHER_UID = re.compile(r"UID in (?:the )?precondition|uid mismatch", re.IGNORECASE)
 _SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
 
 _Error = t.Union[ApiStatusError, ApiUnreachable, None]

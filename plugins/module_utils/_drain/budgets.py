@@ -20,19 +20,20 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
     is_ready,
     is_terminating,
     key_of,
-    matches,
     phase_of,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import from_object, meets
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 FREE, WILL_WAIT, NEVER = "free", "will_wait", "can_never_succeed"
+IF_HEALTHY, ALWAYS = "IfHealthyBudget", "AlwaysAllow"
 
 
 def selects(budget: Json, pod: Json) -> bool:
-    return budget["metadata"]["namespace"] == pod["metadata"]["namespace"] and matches(
-        (budget.get("spec") or {}).get("selector"), pod["metadata"].get("labels") or {}
+    return budget["metadata"]["namespace"] == pod["metadata"]["namespace"] and meets(
+        from_object((budget.get("spec") or {}).get("selector")), pod["metadata"].get("labels") or {}
     )
 
 
@@ -45,20 +46,40 @@ def needs_disruption(budget: Json, pod: Json) -> bool:
     """Whether evicting the pod takes one of the budget's allowed disruptions."""
     if is_ready(pod):
         return True
-    policy = (budget.get("spec") or {}).get("unhealthyPodEvictionPolicy") or "IfHealthyBudget"
-    if policy == "AlwaysAllow":
+    if policy_of(budget) == ALWAYS:
         return False
     status = budget.get("status") or {}
     desired = status.get("desiredHealthy") or 0
     return not (desired > 0 and (status.get("currentHealthy") or 0) >= desired)
 
 
+def key_of_budget(budget: Json) -> tuple[str, str]:
+    """Namespace and name."""
+    return budget["metadata"]["namespace"], budget["metadata"]["name"]
+
+
+def gates(budgets: Sequence[Json], records: Sequence[PodRecord]) -> dict[str, tuple[str, str]]:
+    """Which budget each pod to be evicted takes a disruption from, by the pod's UID.
+
+    A pod that no budget protects is absent. So is one with several, which no patience helps.
+    """
+    found = {}
+    for record in records:
+        if record.decision != "evict" or not is_counted(record.pod):
+            continue
+        own = [budget for budget in budgets if selects(budget, record.pod)]
+        if len(own) == 1 and needs_disruption(own[0], record.pod):
+            found[record.uid] = key_of_budget(own[0])
+    return found
+
+
 def analyse(budgets: Sequence[Json], records: Sequence[PodRecord]) -> list[Json]:
     """One entry for each budget that has a say in evicting `records`.
 
-    ``{namespace, name, verdict, reason, pods, disruptions_allowed, current_healthy,
-    desired_healthy, expected_pods}``; `verdict` is ``free``, ``will_wait`` or
-    ``can_never_succeed``; `pods` are the names of those to be evicted.
+    ``{namespace, name, verdict, reason, advice, pods, unhealthy_pods, unhealthy_pod_eviction_policy,
+    disruptions_allowed, current_healthy, desired_healthy, expected_pods}``; `verdict` is ``free``,
+    ``will_wait`` or ``can_never_succeed``; `pods` are the names of those to be evicted, `unhealthy_pods`
+    the ones among them that are not Ready; `advice` says what helps, and is empty where nothing is to be done.
     """
     concerned = [record.pod for record in records if record.decision == "evict" and is_counted(record.pod)]
     by_pod = {key_of(pod): [budget for budget in budgets if selects(budget, pod)] for pod in concerned}
@@ -70,21 +91,23 @@ def analyse(budgets: Sequence[Json], records: Sequence[PodRecord]) -> list[Json]
         shared = [pod for pod in pods if len(by_pod[key_of(pod)]) > 1]
         if shared:
             names = sorted(each["metadata"]["name"] for each in by_pod[key_of(shared[0])])
-            verdict = NEVER
-            reason = (
+            found = Judgement(
+                NEVER,
                 f"pod {shared[0]['metadata']['name']} has the budgets {' and '.join(names)}; "
-                "the eviction API refuses pods with more than one"
+                "the eviction API refuses pods with more than one",
+                "Change the selectors so that one budget selects each pod.",
             )
         else:
-            verdict, reason = judge(budget, sum(needs_disruption(budget, pod) for pod in pods))
+            found = judge(budget, pods)
         status = budget.get("status") or {}
         entries.append(
             {
                 "namespace": budget["metadata"]["namespace"],
                 "name": budget["metadata"]["name"],
-                "verdict": verdict,
-                "reason": reason,
+                **found._asdict(),
                 "pods": sorted(pod["metadata"]["name"] for pod in pods),
+                "unhealthy_pods": _names(pod for pod in pods if not is_ready(pod)),
+                "unhealthy_pod_eviction_policy": policy_of(budget),
                 "disruptions_allowed": status.get("disruptionsAllowed", 0),
                 "current_healthy": status.get("currentHealthy", 0),
                 "desired_healthy": status.get("desiredHealthy", 0),
@@ -94,27 +117,70 @@ def analyse(budgets: Sequence[Json], records: Sequence[PodRecord]) -> list[Json]
     return entries
 
 
-def judge(budget: Json, needed: int) -> tuple[str, str]:
-    """Verdict and reason for `needed` disruptions of one budget."""
+class Judgement(t.NamedTuple):
+    """What a budget will do to a drain, why, and what helps."""
+
+    verdict: str
+    reason: str
+    advice: str = ""
+
+
+def judge(budget: Json, pods: Sequence[Json]) -> Judgement:
+    """The judgement of one budget, where `pods` are to be evicted that have no other."""
     spec, status = budget.get("spec") or {}, budget.get("status") or {}
+    needed = sum(needs_disruption(budget, pod) for pod in pods)
     allowed, healthy = status.get("disruptionsAllowed") or 0, status.get("currentHealthy") or 0
     desired, expected = status.get("desiredHealthy") or 0, status.get("expectedPods") or 0
     if needed == 0:
-        return FREE, "evicting pods that are not Ready takes nothing from the budget"
-    if (status.get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0):
-        return WILL_WAIT, "the budget was changed and its status is not computed yet"
+        return Judgement(FREE, "evicting pods that are not Ready takes nothing from the budget")
     failed = _sync_failure(status)
+    # Such a budget is never observed, so this comes before the question whether its status is old.
     if failed:
-        return NEVER, f"the controller cannot compute the budget: {failed}"
+        return Judgement(
+            NEVER,
+            f"the controller cannot compute the budget: {failed}",
+            "Let it select only pods of controllers that can be scaled, or give minAvailable as a number.",
+        )
+    if (status.get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0):
+        return Judgement(WILL_WAIT, "the budget was changed and its status is not computed yet")
     if allowed >= needed:
-        return FREE, f"{allowed} disruptions are allowed, {needed} needed"
+        return Judgement(FREE, f"{allowed} disruptions are allowed, {needed} needed")
     if allowed > 0:
-        return WILL_WAIT, f"{allowed} of {needed} needed disruptions are allowed at a time"
+        return Judgement(WILL_WAIT, f"{allowed} of {needed} needed disruptions are allowed at a time")
     if str(spec.get("maxUnavailable", "")) in ("0", "0%"):
-        return NEVER, f"maxUnavailable is {spec['maxUnavailable']}"
+        return Judgement(
+            NEVER, f"maxUnavailable is {spec['maxUnavailable']}", "Raise maxUnavailable for the time of the drain."
+        )
     if expected > 0 and desired >= expected:
-        return NEVER, f"{desired} pods must be healthy and only {expected} are expected to exist"
-    return WILL_WAIT, f"{healthy} pods are healthy and {desired} must stay so"
+        alone = " With surge_singletons a Deployment of one replica is moved without an eviction." * (expected == 1)
+        return Judgement(
+            NEVER,
+            f"{desired} pods must be healthy and only {expected} are expected to exist",
+            f"Run one replica more, or lower minAvailable for the time of the drain.{alone}",
+        )
+    return _held_by_health(budget, pods, healthy, desired, expected)
+
+
+def _held_by_health(budget: Json, pods: Sequence[Json], healthy: int, desired: int, expected: int) -> Judgement:
+    """A budget that would allow something if more pods were healthy."""
+    reason = f"{healthy} of {expected} expected pods are healthy and {desired} must stay so"
+    advice = f"Mend the {expected - healthy} pods that are not healthy." if healthy < expected else ""
+    unready = _names(pod for pod in pods if not is_ready(pod))
+    if unready and policy_of(budget) == IF_HEALTHY:
+        advice += (
+            f" With unhealthyPodEvictionPolicy: {ALWAYS} the budget lets those of them go "
+            f"that are here: {', '.join(unready)}."
+        )
+    return Judgement(WILL_WAIT, reason, advice.strip())
+
+
+def policy_of(budget: Json) -> str:
+    """``spec.unhealthyPodEvictionPolicy``, or the default that the API server acts on."""
+    return str((budget.get("spec") or {}).get("unhealthyPodEvictionPolicy") or IF_HEALTHY)
+
+
+def _names(pods: Iterable[Json]) -> list[str]:
+    return sorted(pod["metadata"]["name"] for pod in pods)
 
 
 def _sync_failure(status: Json) -> str | None:
@@ -132,7 +198,8 @@ def stuck(entries: Sequence[Json]) -> tuple[str, str] | None:
     named = "; ".join(
         f"{entry['namespace']}/{entry['name']} for {', '.join(entry['pods'])} ({entry['reason']})" for entry in found
     )
+    advice = " ".join(dict.fromkeys(entry["advice"] for entry in found if entry["advice"]))
     return (
         f"Budgets can never let these pods be evicted, so nothing was evicted: {named}.",
-        "Scale the workload up or change its budget; wait_for_stuck_budgets in delete_options waits for that instead.",
+        f"{advice} Or set wait_for_stuck_budgets in delete_options, to wait until somebody does so.",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import SKIP, WAIT_COMPLETED, treatment
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import (
     Json,
     Options,
@@ -26,8 +27,16 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 
+DECISIONS = ("evict", "surge", "wait", "wait_completed", "skip", "refuse")
+COUNTED_OUTCOMES = ("gone", "completed", "abandoned", "failed")
+
+
 def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tuple[str, str]]) -> PodRecord:
     """The record of one pod, with the decision about it.
+
+    What concerns pods in general comes first, then what its label or a rule
+    asks for, then what forbids its removal: a pod that the drain leaves alone
+    or that ends by itself cannot forbid it.
 
     The filters and their order are those of kubectl (kubernetes/kubectl,
     pkg/drain/filters.go): DaemonSet, mirror, local storage, unreplicated.
@@ -54,8 +63,23 @@ def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tup
         record.decision, record.reasons = "skip", ["a static pod, which only the kubelet can stop"]
     if record.decision == "skip":
         return record
+    asked = treatment(pod, options.rules, by_priority=options.by_priority)
+    record.group = asked.group
+    if asked.warning:
+        record.warnings.append(asked.warning)
+    if asked.behaviour == SKIP:
+        record.decision, record.reasons = "skip", [asked.reason]
+        return record
     if is_terminating(pod):
         return _terminating(record, options)
+    if asked.behaviour == WAIT_COMPLETED:
+        record.decision, record.reasons = "wait_completed", [asked.reason]
+        if finished:
+            record.outcome = "completed"
+        return record
+    if daemon_set in daemon_sets and not finished:
+        # Only ignore_daemonsets decides about it: it stays then, and loses nothing.
+        return record
     if not finished and has_empty_dir(pod):
         if options.delete_emptydir_data:
             record.warnings.append("the data of its emptyDir volumes is lost")
@@ -114,7 +138,7 @@ def why_left(record: PodRecord, *, node_ready: bool) -> str:
     """Why a pod is still there at the deadline."""
     metadata = record.pod["metadata"]
     if record.outcome == "failed" and record.blocked_by:
-        return str(record.blocked_by["message"])
+        return str(record.blocked_by["message"]).rstrip(".")
     if is_terminating(record.pod) or record.outcome == "evicted":
         parts = ["terminating"]
         if metadata.get("deletionTimestamp"):
@@ -128,6 +152,10 @@ def why_left(record: PodRecord, *, node_ready: bool) -> str:
         return ", ".join(parts)
     if record.blocked_by:
         return str(record.blocked_by["message"])
+    if record.decision == "wait_completed":
+        return f"not completed yet ({phase_of(record.pod)})"
+    if record.decision == "surge":
+        return "its Deployment is not moved yet"
     return "not evicted yet"
 
 
@@ -141,18 +169,17 @@ def left_over(records: Sequence[PodRecord], *, node_ready: bool) -> list[Json]:
             "reason": why_left(record, node_ready=node_ready),
         }
         for record in records
-        if record.decision in ("evict", "wait") and record.outcome != "gone"
+        if record.leaves and not record.is_over
     ]
 
 
 def totals(records: Sequence[PodRecord]) -> dict[str, int]:
     """Counts by decision and by outcome."""
-    decided = {name: sum(record.decision == name for record in records) for name in ("evict", "wait", "skip", "refuse")}
+    decided = {name: sum(record.decision == name for record in records) for name in DECISIONS}
     return {
         "pods": len(records),
         **decided,
         "evicted": sum(record.evicted_at is not None for record in records),
-        "gone": sum(record.outcome == "gone" for record in records),
-        "failed": sum(record.outcome == "failed" for record in records),
+        **{name: sum(record.outcome == name for record in records) for name in COUNTED_OUTCOMES},
         "attempts": sum(record.attempts for record in records),
     }

@@ -28,6 +28,12 @@ if t.TYPE_CHECKING:
 REQUEST_TIMEOUT_S = 30.0
 PODS = "/api/v1/pods"
 
+_COLLECTIONS = {
+    "ReplicaSet": "/apis/apps/v1/namespaces/{namespace}/replicasets",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+}
+
 _Answer = t.TypeVar("_Answer")
 
 
@@ -46,15 +52,16 @@ class DrainApi:
         try:
             return self._get(_node_path(name), f"reading node {name}")
         except ApiStatusError as error:
-            if error.status == 404:
+            # Something else than an API server may answer 404 to everything.
+            if error.status == 404 and (error.body.get("details") or {}).get("kind") == "nodes":
                 raise EvergreenError(
                     f"There is no node {name} in the cluster.", hint="Give the name of the Node object."
                 ) from error
             raise
 
-    def patch_node(self, name: str, patch: Json, what: str) -> Json:
+    def patch_node(self, name: str, patch: Json, what: str, *, dry_run: bool = False) -> Json:
         """Raises Conflict where the Node changed since it was read."""
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
         try:
             return self._retrying(
                 lambda: self._client.patch(
@@ -82,14 +89,26 @@ class DrainApi:
     def watch_pods(self, node: str, version: str, timeout_s: float) -> Iterator[Json]:
         return self._client.watch(PODS, pods_query(node), version, timeout_s)
 
+    def node_once(self, name: str) -> Json:
+        """As `node`, in one try."""
+        return self._client.get(_node_path(name), timeout_s=self._timeout())
+
+    def list_budgets_once(self, namespace: str | None) -> tuple[list[Json], str]:
+        """The PodDisruptionBudgets of a namespace, or of all, in one try."""
+        return self._client.list_with_version(_budgets_path(namespace), timeout_s=self._timeout())
+
+    def watch_budgets(self, namespace: str | None, version: str, timeout_s: float) -> Iterator[Json]:
+        return self._client.watch(_budgets_path(namespace), None, version, timeout_s)
+
     def existing_daemon_sets(self, pods: Iterable[Json]) -> set[tuple[str, str]]:
         """Those DaemonSets that control `pods` and exist."""
         wanted = {found for found in map(daemon_set_of, pods) if found}
         return {each for each in wanted if self._exists(each)}
 
-    def budgets(self) -> list[Json]:
+    def budgets(self) -> tuple[list[Json], str]:
+        """All PodDisruptionBudgets, and the resourceVersion that a watch begins at."""
         return self._retrying(
-            lambda: self._client.list("/apis/policy/v1/poddisruptionbudgets", timeout_s=self._timeout()),
+            lambda: self._client.list_with_version(_budgets_path(None), timeout_s=self._timeout()),
             "listing the PodDisruptionBudgets",
         )
 
@@ -117,6 +136,36 @@ class DrainApi:
         }
         self._client.request("POST", f"{path}/eviction", body=body, timeout_s=self._timeout())
 
+    def owner(self, kind: str, namespace: str, name: str) -> Json | None:
+        """A ReplicaSet, Deployment or PersistentVolumeClaim; None where it is gone."""
+        collection = _COLLECTIONS[kind].format(namespace=quote(namespace))
+        try:
+            return self._get(f"{collection}/{quote(name)}", f"reading {kind} {namespace}/{name}")
+        except ApiStatusError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def patch_deployment(self, namespace: str, name: str, patch: Json) -> Json:
+        """Raises Conflict where the Deployment changed since it was read."""
+        path = f"{_COLLECTIONS['Deployment'].format(namespace=quote(namespace))}/{quote(name)}"
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            return self._retrying(
+                lambda: self._client.patch(path, patch, MERGE_PATCH, query=query, timeout_s=self._timeout()),
+                f"restarting Deployment {namespace}/{name}",
+            )
+        except ApiStatusError as error:
+            if error.status == 409:
+                raise Conflict from error
+            raise
+
+    def volume_attachments(self) -> list[Json]:
+        return self._retrying(
+            lambda: self._client.list("/apis/storage.k8s.io/v1/volumeattachments", timeout_s=self._timeout()),
+            "listing the VolumeAttachments",
+        )
+
     def _exists(self, daemon_set: tuple[str, str]) -> bool:
         namespace, name = daemon_set
         path = f"/apis/apps/v1/namespaces/{quote(namespace)}/daemonsets/{quote(name)}"
@@ -141,6 +190,11 @@ class DrainApi:
 
 def pods_query(node: str) -> dict[str, str]:
     return {"fieldSelector": f"spec.nodeName={node}"}
+
+
+def _budgets_path(namespace: str | None) -> str:
+    scope = f"/namespaces/{quote(namespace)}" if namespace else ""
+    return f"/apis/policy/v1{scope}/poddisruptionbudgets"
 
 
 def _node_path(name: str) -> str:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+if t.TYPE_CHECKING:
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import Group, Rule
+
 Json = dict[str, t.Any]
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
@@ -29,27 +32,46 @@ class Options:
     wait_sleep: float = 5.0
     max_parallel: int = 10
     pod_selector: str = ""
+    rules: tuple[Rule, ...] = ()
+    by_priority: bool = False
+    surge_singletons: bool = False
+    wait_for_volume_detach: bool = False
+    unreachable_timeout: int | None = None
 
 
 @dataclass
 class PodRecord:
     """One pod of a node, and what became of it. Times are UTC as ``utc_now`` writes them.
 
-    `decision` is ``evict``, ``wait`` (it is terminating already), ``skip`` or ``refuse``.
-    `outcome` is ``untouched``, ``evicted`` (and not gone yet), ``gone`` or ``failed``;
-    in check mode ``would_be_evicted`` or ``would_wait``.
+    `decision` is ``evict``, ``surge`` (its Deployment starts another one elsewhere first), ``wait`` (it is
+    terminating already), ``wait_completed`` (it ends by itself), ``skip`` or ``refuse``.
+    `outcome` is ``untouched``, ``evicted`` (and not gone yet), ``gone``, ``completed``, ``abandoned`` (its kubelet
+    is unreachable) or ``failed``; in check mode ``would_be_evicted``, ``would_be_surged`` or ``would_wait``.
     """
 
     pod: Json
     node: str
     decision: str
+    group: Group = (0, 0)
     reasons: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     outcome: str = "untouched"
     attempts: int = 0
+    surged_at: str | None = None
+    """When the rollout that moves it was begun."""
     evicted_at: str | None = None
     gone_at: str | None = None
     blocked_by: Json | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the drain is to see the pod off, in whatever way."""
+        return self.decision in ("evict", "surge", "wait", "wait_completed")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing has to be waited for any more."""
+        return self.outcome in ("gone", "completed", "abandoned")
 
     @property
     def uid(self) -> str:
@@ -68,10 +90,12 @@ class PodRecord:
             "uid": metadata["uid"],
             "owner": owner_of(self.pod),
             "decision": self.decision,
+            "order": self.group[0],
             "reason": "; ".join(self.reasons),
             "warnings": list(self.warnings),
             "outcome": self.outcome,
             "attempts": self.attempts,
+            "surged_at": self.surged_at,
             "evicted_at": self.evicted_at,
             "gone_at": self.gone_at,
             "blocked_by": self.blocked_by,
@@ -129,27 +153,19 @@ def has_empty_dir(pod: Json) -> bool:
     return any("emptyDir" in volume for volume in (pod.get("spec") or {}).get("volumes") or [])
 
 
+def priority_of(pod: Json) -> int:
+    """``spec.priority``, which admission sets from the PriorityClass."""
+    return int((pod.get("spec") or {}).get("priority") or 0)
+
+
 def is_ready(of: Json) -> bool:
     """Whether the condition Ready of a pod or a node is True."""
     conditions = (of.get("status") or {}).get("conditions") or []
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
 
 
-def matches(selector: Json | None, labels: dict[str, str]) -> bool:
-    """A label selector as policy/v1 reads it: an empty one selects all pods, none at all selects none."""
-    if selector is None:
-        return False
-    for key, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(key) != value:
-            return False
-    for wanted in selector.get("matchExpressions") or []:
-        key, operator, values = wanted["key"], wanted["operator"], wanted.get("values") or []
-        met = {
-            "In": key in labels and labels[key] in values,
-            "NotIn": labels.get(key) not in values,
-            "Exists": key in labels,
-            "DoesNotExist": key not in labels,
-        }.get(operator, False)
-        if not met:
-            return False
-    return True
+def is_unreachable(node: Json) -> bool:
+    """Whether the control plane hears nothing of the kubelet: the condition Ready is Unknown, or there is none."""
+    conditions = (node.get("status") or {}).get("conditions") or []
+    ready = next((each for each in conditions if each.get("type") == "Ready"), None)
+    return ready is None or ready.get("status") == "Unknown"

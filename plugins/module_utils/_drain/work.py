@@ -16,9 +16,12 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import budgets, cordon, decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.answers import judge_answer
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.detach import Detach
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.eviction import Eviction
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import Conflict, DrainApi
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json, Options, PodRecord, is_ready
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.pacing import Pace
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.surge import Surge
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 
 if t.TYPE_CHECKING:
@@ -27,7 +30,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 
 
-PREDICTED = ("would_be_evicted", "would_wait")
+PREDICTED = ("would_be_evicted", "would_be_surged")
 
 
 class Work:
@@ -43,6 +46,9 @@ class Work:
         self._after: dict[str, Json] = {}
         self._records: list[PodRecord] = []
         self._budgets: list[Json] = []
+        self._pace = Pace({}, [], "", options.wait_sleep, time.monotonic())
+        self._surge = Surge(api, deadline)
+        self._detach = Detach(api, deadline)
         self._left: list[Json] = []
         self._names: list[str] = []
         self._warnings: list[str] = []
@@ -67,19 +73,23 @@ class Work:
             self._judge_budgets()
             if self._check_mode:
                 self._predict()
-        except EvergreenError as error:
+        except (EvergreenError, KeyboardInterrupt) as error:
             self._take_cordons_back(error)
             raise
         if not self._check_mode:
             for name in names:
                 self._drain_one(name, versions[name])
+                if self._options.wait_for_volume_detach:
+                    self._detach.wait(name, self._records)
 
     def report(self) -> dict[str, t.Any]:
         """The keys of the module's result."""
         cordons = [
             {**cordon.describe(self._after[name]), "changed": self._cordon_changed(name)} for name in self._names
         ]
-        removed = [record for record in self._records if record.evicted_at or record.outcome in PREDICTED]
+        removed = [
+            record for record in self._records if record.evicted_at or record.surged_at or record.outcome in PREDICTED
+        ]
         return {
             "changed": bool(removed) or any(each["changed"] for each in cordons),
             "nodes": list(self._names),
@@ -88,6 +98,7 @@ class Work:
             "cordons": cordons,
             "pods": [record.as_result() for record in self._records],
             "budgets": list(self._budgets),
+            "volumes": list(self._detach.volumes),
             "left": list(self._left),
             "totals": decisions.totals(self._records),
             "diff": self._diff(removed),
@@ -95,8 +106,8 @@ class Work:
 
     def warnings(self) -> list[str]:
         """For the user: what is lost and what was left alone."""
-        evicted = [record for record in self._records if record.decision == "evict"]
-        return self._warnings + [f"{record.key}: {text}" for record in evicted for text in record.warnings]
+        leaving = [record for record in self._records if record.leaves]
+        return self._warnings + [f"{record.key}: {text}" for record in leaving for text in record.warnings]
 
     def _change_node(self, name: str, patch_for: Callable[[Json], Json | None], *, wanted: bool) -> Json:
         """Patch the Node as `patch_for` says, and read it again to be sure."""
@@ -106,11 +117,14 @@ class Work:
                 self._names.append(name)
                 self._before[name] = self._after[name] = node
             patch = patch_for(node)
+            what = f"{'cordoning' if wanted else 'uncordoning'} node {name}"
+            if patch is not None and self._check_mode:
+                self._foresee_patch(name, patch, what)
             if patch is None or self._check_mode:
                 self._after[name] = cordon.patched(node, patch)
                 return self._after[name]
             try:
-                self._api.patch_node(name, patch, f"{'cordoning' if wanted else 'uncordoning'} node {name}")
+                self._api.patch_node(name, patch, what)
             except Conflict:
                 if self._deadline.expired():
                     raise EvergreenError(f"Node {name} is changed by others all the time; it was left alone.") from None
@@ -127,6 +141,17 @@ class Work:
                 )
             return node
 
+    def _foresee_patch(self, name: str, patch: Json, what: str) -> None:
+        """Fail where the real patch would be refused for a missing right."""
+        try:
+            self._api.patch_node(name, patch, what, dry_run=True)
+        except Conflict:
+            return
+        except ApiStatusError as error:
+            # A webhook that knows no dry run answers 400, which says nothing of the real patch.
+            if error.status != 400:
+                raise
+
     def _note_state(self, name: str) -> None:
         """After a patch without a usable answer: what the report says shall still be so."""
         with contextlib.suppress(ApiStatusError, ApiUnreachable):
@@ -142,28 +167,41 @@ class Work:
             for pod in pods
             if pod["metadata"]["uid"] not in known
         ]
-        self._records.extend(sorted(fresh, key=lambda record: record.key))
+        self._records.extend(sorted(fresh, key=lambda record: (record.group, record.key)))
         refused = decisions.refusal(fresh, late=late)
         if refused:
             raise EvergreenError(refused[0], hint=refused[1])
+        if self._options.surge_singletons:
+            self._surge.find(fresh, self._records)
         return version
 
     def _judge_budgets(self) -> None:
         if self._options.disable_eviction or not any(record.decision == "evict" for record in self._records):
             return
-        self._budgets = budgets.analyse(self._api.budgets(), self._records)
+        there, version = self._api.budgets()
+        self._budgets = budgets.analyse(there, self._records)
+        gates = budgets.gates(there, self._records)
+        self._pace = Pace(gates, there, version, self._options.wait_sleep, time.monotonic())
         found = budgets.stuck(self._budgets)
         if found and not self._options.wait_for_stuck_budgets:
             raise EvergreenError(found[0], hint=found[1])
 
     def _predict(self) -> None:
         """Ask the server what each eviction would be answered."""
+        for record in self._records:
+            if record.decision == "surge":
+                record.outcome = "would_be_surged"
+            elif record.leaves and record.decision != "evict" and not record.is_over:
+                record.outcome = "would_wait"
         targets = [record for record in self._records if record.decision == "evict"]
         with ThreadPoolExecutor(max_workers=self._options.max_parallel) as pool:
             list(pool.map(self._predict_one, targets))
         failed = [record for record in targets if record.outcome == "failed"]
         if failed:
             raise EvergreenError(f"The drain would fail: {_named(failed)}.")
+        if self._options.wait_for_volume_detach:
+            for name in self._names:
+                self._detach.look(name, self._records)
 
     def _predict_one(self, record: PodRecord) -> None:
         while True:
@@ -191,17 +229,28 @@ class Work:
         first = True
         while True:
             mine = [record for record in self._records if record.node == name]
-            targets = [record for record in mine if record.decision in ("evict", "wait") and record.outcome != "gone"]
+            targets = [record for record in mine if record.leaves and not record.is_over]
             if not targets:
                 return
             if first or not self._deadline.expired():
-                Eviction(self._api, name, targets, self._options, self._deadline).run(version)
+                self._move_singletons(name)
+                eviction = Eviction(self._api, name, targets, self._options, self._deadline, self._pace)
+                eviction.run(version)
+                if eviction.complaint:
+                    self._warnings.append(eviction.complaint)
             self._fail_where_left(name, targets)
             # A pod that the scheduler had placed before it saw the cordon may have come since.
             version, first = self._look(name, late=True), False
 
+    def _move_singletons(self, name: str) -> None:
+        try:
+            self._surge.move(name)
+        except EvergreenError:
+            self._left = decisions.left_over(self._records, node_ready=True)
+            raise
+
     def _fail_where_left(self, name: str, targets: Sequence[PodRecord]) -> None:
-        open_ones = [record for record in targets if record.outcome != "gone"]
+        open_ones = [record for record in targets if not record.is_over]
         if not open_ones:
             return
         try:
@@ -215,13 +264,17 @@ class Work:
         )
         kept = "The node stays cordoned."
         if failed:
-            raise EvergreenError(f"Node {name} cannot be drained: {_named(failed)}. {rest}.", hint=kept)
+            error = EvergreenError(f"Node {name} cannot be drained: {_named(failed)}. {rest}.", hint=kept)
+            if not any(record.evicted_at or record.surged_at for record in self._records):
+                error.hint = "Nothing was evicted, and a cordon that this task made is taken back."
+                self._take_cordons_back(error)
+            raise error
         raise EvergreenError(
             f"Node {name} is not drained after {self._options.wait_timeout} s. {rest}.",
             hint=f"{kept} Remove what blocks these pods, or give wait_timeout more seconds, and run again.",
         )
 
-    def _take_cordons_back(self, error: EvergreenError) -> None:
+    def _take_cordons_back(self, error: EvergreenError | KeyboardInterrupt) -> None:
         """Uncordon what this task cordoned, since it has evicted nothing."""
         for name in self._names:
             if not self._cordon_changed(name):
@@ -229,6 +282,8 @@ class Work:
             try:
                 self._change_node(name, lambda node: cordon.uncordon_patch(node, only_own=True), wanted=False)
             except EvergreenError as second:
+                if not isinstance(error, EvergreenError):
+                    continue
                 error.message += f" The cordon of node {name} could not be taken back: {second.message}"
                 error.args = (error.message,)
 

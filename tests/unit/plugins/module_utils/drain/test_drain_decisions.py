@@ -12,48 +12,21 @@ import typing as t
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors import ApiStatusError, ApiUnreachable
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import answers, budgets, cordon, decisions
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options, PodRecord, matches
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import answers, cordon, decisions
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options, PodRecord
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain.objects import (
+    TERMINATING,
+    owned_by,
+    pod,
+)
 
 Json = t.Dict[str, t.Any]  # noqa: UP006
 
 NONE = Options()
 ALL = Options(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
-READY = [{"type": "Ready", "status": "True"}]
-UNREADY = [{"type": "Ready", "status": "False"}]
-
-
-def owned_by(kind: str, name: str = "web", api_version: str = "apps/v1", controller: bool = True) -> list[Json]:
-    return [{"kind": kind, "name": name, "apiVersion": api_version, "controller": controller}]
-
-
-def pod(
-    name: str = "p",
-    *,
-    owners: list[Json] | None = None,
-    phase: str = "Running",
-    empty_dir: bool = False,
-    conditions: list[Json] | None = None,
-    labels: Json | None = None,
-    **metadata: t.Any,
-) -> Json:
-    volumes: list[Json] = [{"name": "host", "hostPath": {"path": "/"}}]
-    if empty_dir:
-        volumes.append({"name": "cache", "emptyDir": {"medium": "Memory"}})
-    found = {"namespace": "n", "name": name, "uid": f"uid-{name}", "labels": labels or {}, **metadata}
-    if owners:
-        found["ownerReferences"] = owners
-    return {
-        "metadata": found,
-        "spec": {"volumes": volumes},
-        "status": {"phase": phase, "conditions": READY if conditions is None else conditions},
-    }
-
-
 WEB = owned_by("ReplicaSet")
 AGENT = owned_by("DaemonSet", "agent")
 MIRROR: Json = {"annotations": {"kubernetes.io/config.mirror": "x"}}
-TERMINATING: Json = {"deletionTimestamp": "2026-01-31T12:00:00Z", "deletionGracePeriodSeconds": 30}
 
 
 @pytest.mark.parametrize(
@@ -136,110 +109,6 @@ def test_a_refusal_names_every_pod_and_each_way_out() -> None:
     assert all(name in message for name in ("n/bare", "n/cache", "n/ds")) and "n/ok" not in message
     assert hint.endswith(": delete_emptydir_data, force, ignore_daemonsets.")
     assert decisions.refusal(records[:1]) is None
-
-
-@pytest.mark.parametrize(
-    ("selector", "labels", "expected"),
-    [
-        (None, {"app": "web"}, False),
-        ({}, {"app": "web"}, True),
-        ({"matchLabels": {"app": "web"}}, {"app": "web", "x": "y"}, True),
-        ({"matchLabels": {"app": "web", "x": "z"}}, {"app": "web", "x": "y"}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "db"]}]}, {"app": "db"}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}, {}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}, {}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}, {"app": "web"}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, {"app": ""}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, {"app": ""}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "Later"}]}, {"app": ""}, False),
-    ],
-)
-def test_matches(selector: Json | None, labels: Json, expected: bool) -> None:
-    assert matches(selector, labels) is expected
-
-
-def budget(allowed: int, healthy: int, desired: int, expected: int, *, name: str = "b", **spec: t.Any) -> Json:
-    return {
-        "metadata": {"namespace": "n", "name": name, "generation": 1},
-        "spec": {"selector": {}, **spec},
-        "status": {
-            "observedGeneration": 1,
-            "disruptionsAllowed": allowed,
-            "currentHealthy": healthy,
-            "desiredHealthy": desired,
-            "expectedPods": expected,
-        },
-    }
-
-
-CHANGED = budget(0, 3, 3, 3)
-CHANGED["metadata"]["generation"] = 2
-SYNC_FAILED = budget(0, 0, 0, 0)
-SYNC_FAILED["status"]["conditions"] = [{"type": "DisruptionAllowed", "reason": "SyncFailed", "message": "no scale"}]
-
-
-@pytest.mark.parametrize(
-    ("found", "needed", "verdict", "reason"),
-    [
-        (budget(2, 4, 2, 4), 2, "free", "2 disruptions are allowed"),
-        (budget(1, 3, 2, 3), 2, "will_wait", "1 of 2 needed"),
-        (budget(0, 1, 1, 1, minAvailable=1), 1, "can_never_succeed", "1 pods must be healthy and only 1 are expected"),
-        (budget(0, 0, 0, 0, minAvailable=1), 1, "will_wait", "0 pods are healthy"),
-        (budget(0, 3, 3, 3, maxUnavailable=0), 1, "can_never_succeed", "maxUnavailable is 0"),
-        (budget(0, 3, 2, 3, maxUnavailable="0%"), 1, "can_never_succeed", "maxUnavailable is 0%"),
-        (budget(0, 2, 2, 3, maxUnavailable="10%"), 1, "will_wait", "2 pods are healthy and 2 must stay so"),
-        (CHANGED, 1, "will_wait", "not computed yet"),
-        (SYNC_FAILED, 1, "can_never_succeed", "no scale"),
-        (budget(0, 0, 1, 1), 0, "free", "not Ready"),
-    ],
-)
-def test_verdict_of_one_budget(found: Json, needed: int, verdict: str, reason: str) -> None:
-    seen = budgets.judge(found, needed)
-    assert seen[0] == verdict and reason in seen[1]
-
-
-@pytest.mark.parametrize(
-    ("found", "member", "expected"),
-    [
-        (budget(0, 1, 1, 1), pod(), True),
-        (budget(0, 1, 2, 2), pod(conditions=UNREADY), True),
-        (budget(0, 2, 2, 3), pod(conditions=UNREADY), False),
-        (budget(0, 0, 0, 3), pod(conditions=UNREADY), True),
-        (budget(0, 0, 2, 3, unhealthyPodEvictionPolicy="AlwaysAllow"), pod(conditions=UNREADY), False),
-        (budget(0, 0, 2, 3, unhealthyPodEvictionPolicy="AlwaysAllow"), pod(), True),
-    ],
-)
-def test_whether_a_pod_takes_from_the_budget(found: Json, member: Json, expected: bool) -> None:
-    assert budgets.needs_disruption(found, member) is expected
-
-
-def record(found: Json, decision: str = "evict") -> PodRecord:
-    return PodRecord(pod=found, node="w1", decision=decision)
-
-
-def test_analysis_counts_only_pods_that_budgets_protect() -> None:
-    web: Json = {"selector": {"matchLabels": {"app": "web"}}}
-    records = [
-        record(pod("a", labels={"app": "web"})),
-        record(pod("b", labels={"app": "web"}, phase="Pending")),
-        record(pod("c", labels={"app": "web"}, phase="Succeeded")),
-        record(pod("d", labels={"app": "web"}, **TERMINATING), "wait"),
-        record(pod("e", labels={"app": "db"})),
-    ]
-    (entry,) = budgets.analyse([budget(1, 2, 1, 2, **web)], records)
-    assert (entry["pods"], entry["verdict"]) == (["a"], "free")
-    assert budgets.stuck([entry]) is None
-    other = budget(1, 2, 1, 2, name="c")
-    other["metadata"]["namespace"] = "elsewhere"
-    assert budgets.analyse([other], records) == []
-
-
-def test_two_budgets_for_a_pod_never_let_it_go() -> None:
-    both = [budget(1, 2, 1, 2, name="x"), budget(1, 2, 1, 2, name="y")]
-    entries = budgets.analyse(both, [record(pod("a"))])
-    assert [entry["verdict"] for entry in entries] == ["can_never_succeed"] * 2
-    message, _hint = budgets.stuck(entries) or ("", "")
-    assert "n/x for a (pod a has the budgets x and y" in message
 
 
 def status_error(
