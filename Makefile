@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule test docs-check role-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain test bench-drain docs-check role-docs lab lab-destroy demo clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -46,8 +46,15 @@ integration: $(READY) ## Tests against real etcd and Kubernetes API servers.
 molecule: $(READY) ## A real upgrade on the lab, checked, and a second run that changes nothing.
 	$(TESTS) molecule
 
+molecule-drain: $(READY) ## A drain on the lab under traffic; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name drain
+	$(VENV)/bin/molecule test --scenario-name drain --destroy never
+
 test: $(READY) ## All of the above.
 	$(TESTS)
+
+bench-drain: $(READY) ## Drains by drain_node, kubectl and kubernetes.core beside each other; see docs/benchmarks.md.
+	$(PYTHON) tests/bench
 
 docs-check: $(READY) ## The checks about documentation only.
 	$(TESTS) docs

@@ -41,6 +41,8 @@ def molecule() -> Outcome:
     sequence = test_sequence(yaml.safe_load(scenario.read_text(encoding="utf-8")) or {})
     if not sequence:
         outcome.failures.append(f"{scenario.relative_to(ROOT)} has no scenario.test_sequence")
+    # Molecule remembers what it has created, and would not make the lab anew.
+    run([BIN / "molecule", "reset", "--scenario-name", SCENARIO])
     for number, step in enumerate(sequence, start=1):
         say(f"\n-- molecule {step} (step {number} of {len(sequence)})")
         began = time.monotonic()
