@@ -300,7 +300,8 @@ info:
           not_after: "2027-01-31T12:00:00.000Z"
           days_left: 364
     external_ca:
-      description: Whether the cluster's CA certificate is here without its key, so that kubeadm cannot renew.
+      description: Whether the cluster's CA certificate is here without its key, so that kubeadm cannot renew. None on
+        workers.
       type: bool
       returned: success
       sample: false

@@ -245,6 +245,12 @@ nodes:
       elements: str
       returned: always
       sample: [kubelet v1.34.4]
+unfinished:
+  description: Names of the nodes that are not done, in the order of RV(nodes).
+  type: list
+  elements: str
+  returned: always
+  sample: [control1]
 addons:
   description: Image tags of kube-proxy and CoreDNS, where the cluster has them.
   type: dict
@@ -297,6 +303,12 @@ blockers:
   type: int
   returned: always
   sample: 0
+summary:
+  description: The plan and the findings in sentences; findings that differ in their subject alone are one sentence.
+  type: list
+  elements: str
+  returned: always
+  sample: ["1.34.4 to 1.35.4: control plane control1, control2; workers worker1"]
 started:
   description: When the task began.
   type: str

@@ -95,12 +95,19 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "os": _os(node),
         "disk": _disks(node, data_dir or "/var/lib/etcd"),
         "certificates": _certificates(node, moment),
-        "external_ca": node.exists("/etc/kubernetes/pki/ca.crt") and not node.exists("/etc/kubernetes/pki/ca.key"),
+        "external_ca": _external_ca(node),
         "package_manager": _package_manager(node),
         "kubeadm_tmp_bytes": node.tree_bytes(node_paths.KUBEADM_TMP),
         "kubeadm_tmp": node.names(node_paths.KUBEADM_TMP),
         "time": moment,
     }
+
+
+def _external_ca(node: Node) -> bool | None:
+    """Whether kubeadm has no key to renew certificates with. A worker never has one, so there it says nothing: None."""
+    if not node.is_control_plane():
+        return None
+    return node.exists("/etc/kubernetes/pki/ca.crt") and not node.exists("/etc/kubernetes/pki/ca.key")
 
 
 def _pod(pod: StaticPod) -> JsonDict:

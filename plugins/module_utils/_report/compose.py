@@ -15,6 +15,7 @@ import datetime
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.bypasses import bypasses
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.steps import Step, Steps
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
@@ -67,7 +68,12 @@ def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
         "availability": availability(probe),
         "evictions": evictions(events),
         "findings": findings(events),
-        "bypasses": _distinct([_data(event) for event in events if event.get("event") == "bypass"]),
+        "bypasses": _distinct(
+            [
+                *bypasses(start.get("options")),
+                *(_data(event) for event in events if event.get("event") == "bypass"),
+            ]
+        ),
         "failure": failure(events, end, steps) if result == "failed" else None,
     }
 

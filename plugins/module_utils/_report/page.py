@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import moment
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import grouped
 
 Json = dict[str, t.Any]
 COLOURS = 10
@@ -55,6 +56,7 @@ def page(report: Mapping[str, t.Any]) -> Json:
             "per_pod": f"{report['evictions']['per_pod']:.2f}",
             "moves": [{**move, "at": clock(move["evicted_at"])} for move in report["evictions"]["moves"]],
         },
+        "findings": grouped(report["findings"]),
         "failed_requests": [
             {
                 **failure,

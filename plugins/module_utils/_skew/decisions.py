@@ -30,6 +30,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state impo
     left_to_do,
     node_states,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import summary
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -41,10 +42,12 @@ class Verdict(t.TypedDict):
     upgrade_needed: bool
     hops: list[Hop]
     nodes: list[Json]
+    unfinished: list[str]
     addons: dict[str, str | None]
     findings: list[Finding]
     accepted: list[Accepted]
     blockers: int
+    summary: list[str]
 
 
 def decide(cluster: Cluster, hosts: list[Host], request: Request, acceptances: list[Json], *, now: float) -> Verdict:
@@ -60,16 +63,20 @@ def decide(cluster: Cluster, hosts: list[Host], request: Request, acceptances: l
         *workload_findings(cluster, request, plan),
     ]
     kept, accepted = accept(findings, acceptances)
+    needed = bool(plan.hops or plan.problems)
+    nodes = [_node(state, request.target) for state in states]
     return Verdict(
         current=str(plan.current) if plan.current else None,
         target=str(request.target),
-        upgrade_needed=bool(plan.hops or plan.problems),
+        upgrade_needed=needed,
         hops=plan.hops,
-        nodes=[_node(state, request.target) for state in states],
+        nodes=nodes,
+        unfinished=[node["name"] for node in nodes if not node["done"]],
         addons={name: _text(version) for name, version in addons.items()},
         findings=kept,
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
+        summary=summary(str(request.target), plan.hops, kept, needed=needed),
     )
 
 

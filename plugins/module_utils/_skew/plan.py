@@ -101,7 +101,8 @@ def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Ve
                 "intermediate-version-unknown",
                 f"from {lowest.tag} to {target.tag} the control plane passes through {', '.join(missing)}, "
                 "and available_versions names no version of it",
-                "Give available_versions with what your package repositories offer, or go to the next minor first.",
+                "Upgrade to the newest patch of the next minor first, or give the plan what your package repositories "
+                "offer: available_versions (preflight_available_versions of the role preflight).",
             )
         ]
     return [*chain, target], []

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""A plan and its findings in sentences, for a person who reads the run: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Finding, Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Hop
+
+
+def grouped(findings: Sequence[Mapping[str, object]]) -> list[Json]:
+    """Findings that differ in their subject alone become one, with `subjects` in place of `subject`.
+
+    The order is that of the first of each. A key that a finding does not have counts as empty.
+    """
+    groups: dict[tuple[str, ...], Json] = {}
+    for found in findings:
+        words = {key: str(found.get(key) or "") for key in ("id", "severity", "evidence", "remedy", "source")}
+        subjects = groups.setdefault(tuple(words.values()), {**words, "subjects": []})["subjects"]
+        if found.get("subject") and found["subject"] not in subjects:
+            subjects.append(found["subject"])
+    return list(groups.values())
+
+
+def summary(target: str, hops: Sequence[Hop], findings: Sequence[Finding], *, needed: bool) -> list[str]:
+    """One line a hop, then one a kind of finding."""
+    lines = [] if needed else [f"Nothing to do: the cluster is at {target}."]
+    for hop in hops:
+        control_plane = ", ".join(hop["control_plane"]) or "done"
+        workers = ", ".join(hop["workers"]) or "none"
+        lines.append(f"{hop['from']} to {hop['to']}: control plane {control_plane}; workers {workers}")
+    for found in grouped(findings):
+        subjects = ", ".join(found["subjects"])
+        lines.append(f"{found['severity']} {found['id']} ({subjects}): {found['evidence']}. {found['remedy']}")
+    return lines
