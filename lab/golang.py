@@ -8,6 +8,8 @@ SHA256SUMS is built anew.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -20,7 +22,7 @@ from pathlib import Path
 from lab.commands import LabError, run
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SOURCES = Path(__file__).resolve().parent / "build"
 BUILD_DATE = "1970-01-01T00:00:00Z"
@@ -116,10 +118,27 @@ def is_built(program: Program, cache: Path) -> bool:
 
 def build(program: Program, cache: Path) -> Path:
     """Build `program` unless the cache has it; return its directory."""
+    if is_built(program, cache):
+        return cache / "bin" / program.directory
+    with _only_one(cache / "work" / f"{program.directory}.lock"):
+        return _build(program, cache)
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Two builds of one program would take each other's files away."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(program: Program, cache: Path) -> Path:
     place = cache / "bin" / program.directory
     if is_built(program, cache):
-        return place
-    go = find_go(program.go, cache)
+        return place  # by whoever had the lock
+    with _only_one(cache / "work" / "go.lock"):
+        go = find_go(program.go, cache)
     work = cache / "work" / program.directory
     shutil.rmtree(work, ignore_errors=True)
     (work / "out").mkdir(parents=True)

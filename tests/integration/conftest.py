@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-import drain_place
 import pytest
 
+import drain_place
+import tunnel_place
 from harness.cluster import Cluster
 from harness.objects import namespace
 
@@ -19,6 +20,7 @@ _numbers = itertools.count(1)
 
 # pytest looks for the fixtures of all test files here.
 place = drain_place.place
+nothing_from_the_environment = tunnel_place.nothing_from_the_environment
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,17 @@ def binaries() -> Path:
     return golang.build(golang.etcd("3.6.5", "1.24"), golang.cache_directory())
 
 
+def etcdutl_status(path: str) -> dict[str, t.Any]:
+    """What etcd's own tool says of a snapshot."""
+    done = subprocess.run(
+        [str(binaries() / "etcdutl"), "snapshot", "status", path, "-w", "json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(done.stdout)
+
+
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _port in range(count)]
     try:

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from drain_place import Json, Place, blocks, pod_of
-
 from harness import objects, webhook
 from harness.cluster import NEVER_READY, Cluster
 from harness.modules import run_module

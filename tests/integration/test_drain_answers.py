@@ -18,7 +18,6 @@ import typing as t
 from contextlib import contextmanager
 
 import pytest
-from drain_place import Json, Place, blocks
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
@@ -26,6 +25,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.answers import judge_answer
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import Conflict, DrainApi
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
+from drain_place import Json, Place, blocks
 from harness import objects
 from harness.cluster import Cluster, path_of
 from harness.process import free_ports, wait_for

@@ -10,8 +10,8 @@ import time
 import typing as t
 
 import pytest
-from drain_place import Place
 
+from drain_place import Place
 from harness.cluster import Cluster
 from harness.process import wait_for
 from harness.tcp_proxy import TcpProxy

@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 import yaml
-from drain_place import Place
 
 from ansible_collections.evergreen.kubeadm.plugins.modules import drain_node
+from drain_place import Place
 from harness.modules import run_module
 
 Json = dict[str, t.Any]

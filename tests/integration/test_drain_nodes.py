@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from drain_place import Place, pod_of
 
+from drain_place import Place, pod_of
 from harness.process import wait_for
 
 

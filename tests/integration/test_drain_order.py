@@ -11,7 +11,6 @@ import time
 import typing as t
 
 from drain_place import Place
-
 from harness import objects
 from harness.process import wait_for
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from drain_place import Json, Place
 
+from drain_place import Json, Place
 from harness import objects
 from harness.cluster import path_of
 from harness.process import wait_for

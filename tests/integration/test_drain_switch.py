@@ -17,9 +17,9 @@ import typing as t
 
 import pytest
 import yaml
-from drain_place import Json, Place, blocks, pod_of
 
 from ansible_collections.evergreen.kubeadm.plugins.modules import drain_node
+from drain_place import Json, Place, blocks, pod_of
 from harness import objects
 from harness.cluster import Cluster
 from harness.modules import run_module

@@ -14,9 +14,9 @@ import json
 from pathlib import Path
 
 import pytest
-from drain_place import Json, Place
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC
+from drain_place import Json, Place
 from harness.cluster import ADMIN_TOKEN, Cluster
 from harness.modules import run_module
 from harness.process import free_ports

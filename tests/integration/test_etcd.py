@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -18,10 +17,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from etcd_cluster import Cluster, Member, binaries, module_result, run_module, start_module
-from etcd_relay import Relay, through
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
+from etcd_cluster import Cluster, Member, binaries, etcdutl_status, module_result, run_module, start_module
+from etcd_relay import Relay, through
 
 # The pages of the store's first keys, so that a stream can be cut far from both its ends.
 KEYS = 3000
@@ -59,16 +58,6 @@ def save(member: Member, place: Path, **more: t.Any) -> dict[str, t.Any]:
 def arguments(member: Member, place: Path, **more: t.Any) -> dict[str, t.Any]:
     more.pop("check_mode", None)
     return {"manifest": str(member.manifest), "directory": str(place), "min_free_mib": 1, **more}
-
-
-def etcdutl_status(path: str) -> dict[str, t.Any]:
-    done = subprocess.run(
-        [str(binaries() / "etcdutl"), "snapshot", "status", path, "-w", "json"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return json.loads(done.stdout)
 
 
 def failed(result: dict[str, t.Any]) -> list[str]:

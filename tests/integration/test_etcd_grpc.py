@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -16,12 +15,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from etcd_cluster import Cluster, binaries, free_ports, module_result, run_module, start_module
-from etcd_relay import Http1Proxy, Relay, through
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import Gateway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc import Grpc
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdRefused, EtcdUnreachable
+from etcd_cluster import Cluster, binaries, etcdutl_status, free_ports, module_result, run_module, start_module
+from etcd_relay import Http1Proxy, Relay, through
 
 KEYS = 3000
 
@@ -51,16 +50,6 @@ def access(cluster: Cluster) -> Access:
 def save(cluster: Cluster, place: Path, **more: t.Any) -> dict[str, t.Any]:
     options = {"manifest": str(cluster.members[0].manifest), "directory": str(place), "min_free_mib": 0, **more}
     return run_module("etcd_snapshot", options)
-
-
-def etcdutl_status(path: str) -> dict[str, t.Any]:
-    done = subprocess.run(
-        [str(binaries() / "etcdutl"), "snapshot", "status", path, "-w", "json"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return json.loads(done.stdout)
 
 
 def test_both_routes_bring_the_same(quiet: Cluster, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from control_plane import PODS, control_plane, remove, second_api_server, show, static_pod, task
-from etcd_cluster import run_module
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.modules import cluster_gate
+from control_plane import PODS, control_plane, remove, second_api_server, show, static_pod, task
+from etcd_cluster import run_module
 from harness.cluster import NEVER_READY, Cluster
 from harness.objects import deployment, node, pod
 from harness.process import free_ports, wait_for

@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from control_plane import task
-from etcd_cluster import run_module
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
@@ -21,6 +19,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import E
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import decide_held
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
 from ansible_collections.evergreen.kubeadm.plugins.modules import upgrade_lock
+from control_plane import task
+from etcd_cluster import run_module
 from harness.cluster import Cluster
 from harness.controller import controller
 from harness.process import free_ports

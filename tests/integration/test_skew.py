@@ -14,11 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from control_plane import control_plane, remove, second_api_server, task
-from etcd_cluster import run_module
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.modules import skew_check
+from control_plane import control_plane, remove, second_api_server, task
+from etcd_cluster import run_module
 from harness.cluster import Cluster
 from harness.objects import budget, deployment, namespace, node
 from harness.process import wait_for

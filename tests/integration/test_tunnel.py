@@ -28,20 +28,14 @@ from harness.cluster import STOP_AFTER, Cluster
 from harness.modules import run_module
 from harness.process import free_ports, wait_for
 from harness.ssh_server import SshServer, fingerprint, new_key, serving
+from tunnel_place import NOWHERE, refused
 
 Json = dict[str, t.Any]
 
+pytestmark = pytest.mark.usefixtures("nothing_from_the_environment")
+
 # The API server's certificate has this name, which only the SSH server can resolve.
 FAR_NAME = "kubernetes.default.svc"
-# Nothing listens there: enough for tests that end at the SSH server.
-NOWHERE = {"host": "https://127.0.0.1:1", "api_key": "none"}
-
-
-@pytest.fixture(autouse=True)
-def nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KUBECONFIG", "SSH_AUTH_SOCK"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -53,13 +47,6 @@ def server(tmp_path: Path) -> t.Iterator[SshServer]:
 def through(server: SshServer, cluster: Cluster, host: str = FAR_NAME, **changed: t.Any) -> Json:
     """Options to reach the API server of `cluster` by a name that means nothing here."""
     return {**cluster.params, "host": f"https://{host}:{cluster.port}", "ssh_tunnel": server.option(**changed)}
-
-
-def refused(params: Json) -> ApiUnreachable:
-    """The error of what cannot be reached, whether the connection or a request meets it."""
-    with pytest.raises(ApiUnreachable) as caught:
-        auth.connect(params).get("/version", timeout_s=5)
-    return caught.value
 
 
 def test_requests_and_watches_go_through_the_server(

@@ -24,32 +24,19 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors impo
 from harness.modules import run_module
 from harness.process import Process, wait_for
 from harness.ssh_server import SshServer, fingerprint, new_key, public_key, serving
+from tunnel_place import NOWHERE, refused
 
 Json = dict[str, t.Any]
 
-# Nothing listens there: the way ends behind the SSH server.
-NOWHERE = {"host": "https://127.0.0.1:1", "api_key": "none"}
+pytestmark = pytest.mark.usefixtures("nothing_from_the_environment")
+
 NOBODY_THERE = "cannot connect to 127.0.0.1:1."
-
-
-@pytest.fixture(autouse=True)
-def nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KUBECONFIG", "SSH_AUTH_SOCK"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> t.Iterator[SshServer]:
     with serving(tmp_path / "ssh") as made:
         yield made
-
-
-def refused(params: Json) -> ApiUnreachable:
-    """The error of what cannot be reached, whether the connection or a request meets it."""
-    with pytest.raises(ApiUnreachable) as caught:
-        auth.connect(params).get("/version", timeout_s=5)
-    return caught.value
 
 
 def logs_in(server: SshServer, **changed: t.Any) -> None:

@@ -31,6 +31,7 @@ TYPED = {
     "lab": ROOT / "lab",
     "runner": ROOT / "tests/runner",
     "harness": ROOT / "tests/integration/harness",
+    "bench": ROOT / "tests/bench",
 }
 
 

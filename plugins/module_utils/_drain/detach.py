@@ -36,7 +36,7 @@ class Detach:
         found = attached(self._api.volume_attachments(), node)
         if found:
             keys = sorted(claims_that_stay(records, node))
-            claims = [self._api.owner("PersistentVolumeClaim", *key) for key in keys]
+            claims = [self._api.find("PersistentVolumeClaim", *key) for key in keys]
             staying = {(claim.get("spec") or {}).get("volumeName") for claim in claims if claim}
             found = [entry for entry in found if entry["volume"] not in staying]
         self._note(node, found)

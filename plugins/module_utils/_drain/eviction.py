@@ -31,7 +31,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.watch import Seen, Watch
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import Group
@@ -145,6 +145,10 @@ class Eviction:
             return True
         return not self._deadline.seconds and uid in self._open and self._open[uid].attempts == 0
 
+    def _group(self) -> Group:
+        """The group that is reached: none of an earlier one is left."""
+        return min((record.group for record in self._open.values()), default=(0, 0))
+
     def _is_its_turn(self, record: PodRecord, group: Group, now: float) -> bool:
         """Whether its group is reached and its budget is expected to let it go."""
         if not self._deadline.seconds:
@@ -159,7 +163,7 @@ class Eviction:
         while self._due and self._due[0][0] <= now:
             self._waiting.append(heapq.heappop(self._due)[2])
         still_waiting = []
-        group = min((record.group for record in self._open.values()), default=(0, 0))
+        group = self._group()
         for uid in self._waiting:
             record = self._open.get(uid)
             if record is None or record.evicted_at or self._failed or not self._may_try(uid):
@@ -169,7 +173,7 @@ class Eviction:
                 continue
             record.attempts += 1
             self._in_flight.add(uid)
-            self._pace.trying(uid)
+            self._pace.trying(uid, record.pod["metadata"]["name"])
             pool.submit(self._try, record.pod, uid)
         self._waiting = still_waiting
 
@@ -200,11 +204,19 @@ class Eviction:
         moments = [now + self._deadline.clip(60.0)]
         if len(self._in_flight) < self._options.max_parallel:
             moments.extend(entry[0] for entry in self._due[:1])
-            moments.extend(filter(None, map(self._pace.next_try, self._waiting)))
+            moments.extend(self._paced_moments())
         if self._options.unreachable_timeout is not None:
             moments.append(now + 1.0)
         wait = min(moments) - now
         return max(wait, 0.05 if self._in_flight else 0.005)
+
+    def _paced_moments(self) -> Iterator[float]:
+        """When pods whose group is reached are tried although their budget stays silent."""
+        group = self._group()
+        for uid in self._waiting:
+            record, moment = self._open.get(uid), self._pace.next_try(uid)
+            if record is not None and record.group <= group and moment is not None:
+                yield moment
 
     def _take(self, event: Answer | Seen | Crash) -> None:
         if isinstance(event, Crash):
@@ -269,8 +281,7 @@ class Eviction:
         elif verdict.kind == "gone":
             self._gone(answer.uid)
         elif verdict.kind == "retry":
-            # The pace knows when the budget may let it go.
-            paced = by_budget and self._pace.next_try(answer.uid) is not None
+            paced = by_budget and self._pace.knows(answer.uid)
             self._schedule(answer.uid, 0.0 if paced else verdict.after_s)
         else:
             # The drain cannot succeed any more: no further pod is disturbed for it.
@@ -287,6 +298,7 @@ class Eviction:
             return
         if not is_terminating(pod):
             return
+        self._pace.settled(record.uid)
         self._ending_since.setdefault(record.uid, time.monotonic())
         if record.evicted_at or record.uid in self._in_flight or self._shortens(pod):
             return
@@ -304,6 +316,7 @@ class Eviction:
         return self._options.grace is not None and own is not None and self._options.grace < own
 
     def _gone(self, uid: str, pod: Json | None = None) -> None:
+        self._pace.settled(uid)
         record = self._open.pop(uid, None)
         if record is None:
             return

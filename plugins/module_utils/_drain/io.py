@@ -136,7 +136,7 @@ class DrainApi:
         }
         self._client.request("POST", f"{path}/eviction", body=body, timeout_s=self._timeout())
 
-    def owner(self, kind: str, namespace: str, name: str) -> Json | None:
+    def find(self, kind: str, namespace: str, name: str) -> Json | None:
         """A ReplicaSet, Deployment or PersistentVolumeClaim; None where it is gone."""
         collection = _COLLECTIONS[kind].format(namespace=quote(namespace))
         try:

@@ -13,7 +13,7 @@ allows, and the next one goes when the status says so.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.budgets import key_of_budget
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json
@@ -23,16 +23,29 @@ Key = tuple[str, str]
 
 
 @dataclass
+class _Try:
+    """An eviction that was asked for and that no status shows yet; `statuses` had been seen before."""
+
+    name: str
+    statuses: int
+    answered: bool = False
+
+
+@dataclass
 class _Known:
     """What is known of one budget; `heard_at` is when its status was last seen, or an eviction was refused."""
 
     allowed: int
     heard_at: float
-    under_way: int = 0
-    accepted: int = 0
+    statuses: int = 0
+    tries: dict[str, _Try] = field(default_factory=dict)
 
     def free(self) -> int:
-        return self.allowed - self.under_way - self.accepted
+        return self.allowed - len(self.tries)
+
+    def silent(self) -> bool:
+        """Whether no answer is awaited, which would tell more."""
+        return all(each.answered for each in self.tries.values())
 
 
 class Pace:
@@ -66,14 +79,17 @@ class Pace:
         return {namespace for namespace, _name in self._gates.values()}
 
     def seen(self, budget: Json, now: float) -> None:
-        """The budget has this status. It is exact for all evictions that were answered before it was made."""
+        """The budget has this status. The API server writes an eviction into it before it deletes the pod."""
         key = key_of_budget(budget)
         if key not in set(self._gates.values()):
             return
         status, metadata = budget.get("status") or {}, budget["metadata"]
         stale = (status.get("observedGeneration") or 0) < (metadata.get("generation") or 0)
         known = self._known.setdefault(key, _Known(0, now))
-        known.allowed, known.accepted, known.heard_at = 0 if stale else status.get("disruptionsAllowed") or 0, 0, now
+        known.allowed, known.heard_at = 0 if stale else status.get("disruptionsAllowed") or 0, now
+        known.statuses += 1
+        disrupted = status.get("disruptedPods") or {}
+        known.tries = {uid: each for uid, each in known.tries.items() if each.name not in disrupted}
 
     def all_seen(self, budgets: t.Iterable[Json], now: float) -> None:
         """These are all budgets that there are; pods of one that is gone are free."""
@@ -89,32 +105,46 @@ class Pace:
         self._gates = {uid: gate for uid, gate in self._gates.items() if gate != key}
         self._known.pop(key, None)
 
+    def knows(self, uid: str) -> bool:
+        """Whether it tells when the pod may be tried again."""
+        return self._known_of(uid) is not None
+
     def may_try(self, uid: str, now: float) -> bool:
         known = self._known_of(uid)
         if known is None or known.free() > 0:
             return True
-        return known.under_way == 0 and now - known.heard_at >= self._patience_s
+        return known.silent() and now - known.heard_at >= self._patience_s
 
     def next_try(self, uid: str) -> float | None:
-        """When the pod may be tried although its budget stays silent; None where it is not held back."""
+        """When the pod may be tried although its budget stays silent; None where it is not held back by silence."""
         known = self._known_of(uid)
-        return known.heard_at + self._patience_s if known and known.free() <= 0 else None
+        return known.heard_at + self._patience_s if known and known.free() <= 0 and known.silent() else None
 
-    def trying(self, uid: str) -> None:
+    def trying(self, uid: str, name: str) -> None:
+        """`name` is that of the pod."""
         known = self._known_of(uid)
         if known:
-            known.under_way += 1
+            known.tries[uid] = _Try(name, known.statuses)
 
     def answered(self, uid: str, now: float, *, accepted: bool, refused: bool) -> None:
-        """`refused` is by the budget itself, which says more than its status that was seen before."""
+        """`refused` is by the budget itself, which says more than a status that was seen before."""
         known = self._known_of(uid)
         if known is None:
             return
-        known.under_way = max(0, known.under_way - 1)
-        if accepted:
-            known.accepted += 1
-        if refused:
-            known.allowed, known.accepted, known.heard_at = 0, 0, now
+        # A status may come before the answer that it belongs to: then the try is no longer here, or it is older.
+        this = known.tries.get(uid)
+        if this is not None and accepted:
+            this.answered = True
+        elif this is not None:
+            del known.tries[uid]
+        if refused and this is not None and this.statuses == known.statuses:
+            known.allowed, known.heard_at = 0, now
+
+    def settled(self, uid: str) -> None:
+        """The pod is seen to end. Also a budget that did not have to pay for it owes nothing then."""
+        known = self._known_of(uid)
+        if known:
+            known.tries.pop(uid, None)
 
     def _known_of(self, uid: str) -> _Known | None:
         key = self._gates.get(uid)

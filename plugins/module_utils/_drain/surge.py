@@ -77,11 +77,11 @@ class Surge:
 
     def _judge(self, record: PodRecord, owner: Json) -> None:
         namespace = record.pod["metadata"]["namespace"]
-        replica_set = self._api.owner("ReplicaSet", namespace, owner["name"])
+        replica_set = self._api.find("ReplicaSet", namespace, owner["name"])
         above = controller_of(replica_set) if replica_set else None
         if not replica_set or not above or above.get("kind") != "Deployment":
             return
-        deployment = self._api.owner("Deployment", namespace, above["name"])
+        deployment = self._api.find("Deployment", namespace, above["name"])
         if deployment is None:
             return
         move = judge_move(record.pod, record.node, deployment, self._claims_of(record))
@@ -94,7 +94,7 @@ class Surge:
     def _is_moved(self, singleton: _Singleton) -> bool:
         """Whether the new pod is there. Begins the rollout where none has made the pod an old one yet."""
         name = singleton.deployment
-        deployment = self._api.owner("Deployment", *name)
+        deployment = self._api.find("Deployment", *name)
         if deployment is None:
             return True  # its pods go with it
         rollout = rollout_of(deployment)
@@ -125,7 +125,7 @@ class Surge:
 
     def _claims_of(self, record: PodRecord) -> list[Json]:
         namespace = record.pod["metadata"]["namespace"]
-        found = [self._api.owner("PersistentVolumeClaim", namespace, name) for name in claim_names(record.pod)]
+        found = [self._api.find("PersistentVolumeClaim", namespace, name) for name in claim_names(record.pod)]
         return [claim for claim in found if claim is not None]
 
 

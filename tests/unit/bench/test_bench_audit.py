@@ -10,6 +10,7 @@ import json
 import typing as t
 
 import pytest
+
 from bench.audit import AuditLog, count, policy
 
 if t.TYPE_CHECKING:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bench.cases import CASES, K8S_DRAIN, KUBECTL, MODULE, OURS, TOOLS, Case, key_of, rotated
 from bench.figures import Sample, goals_of, median, runs_of, table
 

@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from bench.measure import BenchError, measure
 
 BIG = "held = b'x' * (100 << 20)"

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import PodRecord
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 READY = [{"type": "Ready", "status": "True"}]
 UNREADY = [{"type": "Ready", "status": "False"}]

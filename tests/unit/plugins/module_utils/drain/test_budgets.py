@@ -18,7 +18,7 @@ from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain
     record,
 )
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 
 def budget(allowed: int, healthy: int, desired: int, expected: int, *, name: str = "b", **spec: t.Any) -> Json:

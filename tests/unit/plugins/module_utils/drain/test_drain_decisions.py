@@ -20,7 +20,7 @@ from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain
     pod,
 )
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 NONE = Options()
 ALL = Options(ignore_daemonsets=True, delete_emptydir_data=True, force=True)

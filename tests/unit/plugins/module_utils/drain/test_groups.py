@@ -20,7 +20,7 @@ from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain
     pod,
 )
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 WEB = owned_by("ReplicaSet")
 JOB = {"selector": "app=job", "behaviour": "wait_completed"}

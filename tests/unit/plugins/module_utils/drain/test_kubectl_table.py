@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 FLAGS = ("ignore_daemonsets", "delete_emptydir_data", "force")
 EXISTING = {("n", "agent")}

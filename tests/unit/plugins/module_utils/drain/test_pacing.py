@@ -12,14 +12,18 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.pacing import Pace
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 KEY = ("n", "web")
 
 
-def budget(allowed: int, *, name: str = "web", generation: int = 1) -> Json:
+def budget(allowed: int, *disrupted: str, name: str = "web", generation: int = 1) -> Json:
     return {
         "metadata": {"namespace": "n", "name": name, "generation": generation},
-        "status": {"observedGeneration": 1, "disruptionsAllowed": allowed},
+        "status": {
+            "observedGeneration": 1,
+            "disruptionsAllowed": allowed,
+            "disruptedPods": {f"pod-{uid}": "2026-01-01T00:00:00Z" for uid in disrupted},
+        },
     }
 
 
@@ -50,23 +54,63 @@ def test_what_the_status_allows(budgets: list[Json], expected: str) -> None:
 
 def test_no_more_are_under_way_than_are_allowed() -> None:
     found = pace(budget(2))
-    found.trying("a")
+    found.trying("a", "pod-a")
     assert may(found) == "abcx"
-    found.trying("b")
+    found.trying("b", "pod-b")
     assert may(found) == "x"
     # An answer alone makes no room: the budget has paid for it.
     found.answered("a", 101, accepted=True, refused=False)
     assert may(found) == "x"
-    # Its next status is exact again, but for what is still under way.
-    found.seen(budget(1), 102)
+    # A status counts what it names, and what is still under way is not in it.
+    found.seen(budget(1, "a"), 102)
     assert may(found) == "x"
     found.answered("b", 103, accepted=False, refused=False)
     assert may(found) == "abcx"
 
 
+def test_a_status_made_before_the_eviction_does_not_count_it() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    found.answered("a", 101, accepted=True, refused=False)
+    found.seen(budget(1), 102)
+    assert may(found) == "x"
+    found.seen(budget(0, "a"), 103)
+    found.seen(budget(1), 104)
+    assert may(found) == "abcx"
+
+
+def test_an_answer_may_come_after_the_status_that_counts_it() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    found.seen(budget(0, "a"), 101)
+    found.seen(budget(1), 102)
+    found.answered("a", 103, accepted=True, refused=False)
+    assert may(found, 103) == "abcx"
+
+
+def test_a_pod_may_be_gone_before_its_answer() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    found.settled("a")
+    found.seen(budget(1), 101)
+    assert may(found, 101) == "abcx"
+    found.answered("a", 102, accepted=True, refused=False)
+    assert may(found, 102) == "abcx"
+
+
+def test_a_pod_that_no_budget_had_to_pay_for_holds_back_no_other() -> None:
+    """An unhealthy pod may be evicted without a change of the status."""
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    found.answered("a", 101, accepted=True, refused=False)
+    assert may(found) == "x"
+    found.settled("a")
+    assert may(found) == "abcx"
+
+
 def test_a_refusal_is_newer_than_the_status() -> None:
     found = pace(budget(5))
-    found.trying("a")
+    found.trying("a", "pod-a")
     found.answered("a", 101, accepted=False, refused=True)
     assert may(found) == "x"
     assert found.next_try("b") == 106
@@ -74,11 +118,32 @@ def test_a_refusal_is_newer_than_the_status() -> None:
     assert may(found) == "abcx" and found.next_try("b") is None
 
 
+def test_a_refusal_is_not_newer_than_a_status_that_came_after_the_question() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    found.seen(budget(1), 101)
+    found.answered("a", 102, accepted=False, refused=True)
+    assert may(found) == "abcx"
+    # One try only: the next refusal is news.
+    found.trying("a", "pod-a")
+    found.answered("a", 103, accepted=False, refused=True)
+    assert may(found) == "x"
+
+
+def test_while_an_answer_is_awaited_there_is_no_moment_to_wait_for() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    assert found.next_try("b") is None and found.knows("b") and not found.knows("x")
+    assert may(found, 999) == "x"
+    found.answered("a", 101, accepted=True, refused=False)
+    assert found.next_try("b") == 105
+
+
 def test_silence_is_tried_with_one_pod() -> None:
     found = pace(budget(0))
     assert may(found, 104.9) == "x"
     assert may(found, 105.0) == "abcx"
-    found.trying("b")
+    found.trying("b", "pod-b")
     assert may(found, 105.0) == "x"
     found.answered("b", 105.1, accepted=False, refused=True)
     assert may(found, 110.0) == "x" and may(found, 110.1) == "abcx"

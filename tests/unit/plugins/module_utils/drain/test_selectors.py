@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import from_object, meets, parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 
 @pytest.mark.parametrize(

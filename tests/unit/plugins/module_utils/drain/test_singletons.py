@@ -19,7 +19,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.singleton
 )
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain.objects import UNREADY, owned_by, pod
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 WEB = owned_by("ReplicaSet")
 
 

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.volumes import attached, claims_that_stay, told
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain.objects import pod, record
 
-Json = t.Dict[str, t.Any]  # noqa: UP006
+Json = dict[str, t.Any]
 
 
 def attachment(name: str, node: str, volume: str | None, error: str = "") -> Json:

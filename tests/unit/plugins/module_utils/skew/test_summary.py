@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import NOTE, WARNING, finding
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Hop
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import grouped, summary
@@ -15,7 +17,7 @@ NOTED = finding("new-minor", NOTE, "cluster", "1.35 is new", "Read its notes.", 
 
 def hop(**changed: object) -> Hop:
     base: dict[str, object] = {"from": "1.34.4", "to": "1.35.4", "control_plane": ["cp1", "cp2"], "workers": ["w1"]}
-    return {**base, "apply_needed": True, "etcd": None, **changed}  # type: ignore[typeddict-item]
+    return t.cast("Hop", {**base, "apply_needed": True, "etcd": None, **changed})
 
 
 def test_findings_that_differ_in_their_subject_alone_are_one() -> None:
