@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_snapshot
-short_description: Save an etcd snapshot that is proven, or prove one
+short_description: Save an etcd snapshot that is proven, prove one, or remove old ones
 version_added: 0.1.0
 description:
   - Saves a snapshot of etcd from this node's member, verifies it, and only then gives the file its name.
@@ -18,6 +18,7 @@ description:
     killed one left.
   - The member has to be healthy, no learner and not behind the others. Where it is not, nothing is saved and the
     failure says why.
+  - With O(state=pruned), removes old snapshots by count and by age, but never the newest one of a label that verifies.
   - Runs on a control-plane node as root. Python's standard library is all it needs.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
@@ -28,20 +29,30 @@ attributes:
     details:
       - The member's health and the free space are really looked at.
       - Nothing is written, and RV(path) is the name that would be used at that moment.
+      - What V(pruned) would remove is decided as in a real run, verification included.
   diff_mode:
-    support: none
+    support: partial
+    details: O(state=pruned) returns the names of the files before and after.
   idempotent:
     support: partial
     details:
       - V(saved) makes a new snapshot each time, so it is always changed.
       - V(verified) never changes anything.
+      - V(pruned) changes nothing where nothing is to be removed.
 options:
   state:
     description:
       - V(saved) saves a new snapshot.
       - V(verified) verifies the file O(path) as it is. Needs no etcd.
+      - V(pruned) removes from O(directory) the snapshots that neither O(keep_last) nor O(keep_days) keeps, with what
+        belongs to them. Needs no etcd.
+      - Where anything is to be removed, V(pruned) verifies the snapshots of a label from the newest one on until one is
+        proven. That one is kept whatever the rules say. Where none is, nothing of that label is removed and the task
+        fails.
+      - V(pruned) looks at regular files with names that this module chooses, and at nothing else in the folder. A
+        snapshot that was saved with O(path) is left alone.
     type: str
-    choices: [saved, verified]
+    choices: [saved, verified, pruned]
     default: saved
   path:
     description:
@@ -55,8 +66,19 @@ options:
     type: path
     default: /var/backups/etcd
   label:
-    description: The LABEL in the file's name, such as the name of the cluster. The name of the node when not set.
+    description:
+      - The LABEL in the file's name, such as the name of the cluster. The name of the node when not set.
+      - When O(state=pruned), the label whose snapshots are looked at. When not set, the snapshots of every label are,
+        those of each label by themselves.
     type: str
+  keep_last:
+    description:
+      - When O(state=pruned), how many of the newest snapshots of a label are kept.
+      - A snapshot is kept where O(keep_last) or O(keep_days) keeps it. One of them has to be set.
+    type: int
+  keep_days:
+    description: When O(state=pruned), how many days a snapshot is kept, by the timestamp in its name.
+    type: float
   sha256:
     description: When O(state=verified), the SHA-256 that the whole file must have.
     type: str
@@ -99,6 +121,13 @@ EXAMPLES = r"""
     path: "/srv/backups/{{ snapshot.path | basename }}"
     sha256: "{{ snapshot.sha256 }}"
 
+- name: Keep the last 7 snapshots and those of the last 30 days
+  evergreen.kubeadm.etcd_snapshot:
+    state: pruned
+    directory: /var/backups/etcd
+    keep_last: 7
+    keep_days: 30
+
 - name: Save a snapshot of an external etcd
   evergreen.kubeadm.etcd_snapshot:
     endpoint: https://10.0.0.10:2379
@@ -111,27 +140,27 @@ RETURN = r"""
 path:
   description: The snapshot file.
   type: str
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: /var/backups/etcd/etcd-production-20260131T120000123Z.db
 sha256:
   description: SHA-256 of the whole file, as C(sha256sum) prints it. Empty in check mode.
   type: str
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: 0e5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6
 size:
   description: Bytes of the file. In check mode, the most that it could be.
   type: int
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: 21299232
 revision:
   description: The store's revision in the file. In check mode, that of the member.
   type: int
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: 48213
 keys:
   description: Live keys in the file, counted as C(etcdutl) 3.6 does. Null in check mode.
   type: int
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: 1204
 member:
   description: The member that the snapshot is from.
@@ -159,12 +188,12 @@ etcd_version:
     - When O(state=saved), the version of the etcd that the snapshot is from.
     - When O(state=verified), the version of the storage that the file names, or of its cluster before etcd 3.6.
   type: str
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: 3.6.5
 storage_version:
   description: The version of the storage that the file names. Empty before etcd 3.6, and in check mode.
   type: str
-  returned: success
+  returned: when O(state=saved) or O(state=verified)
   sample: 3.6.0
 route:
   description: The route that was taken, V(grpc), V(gateway) or V(etcdctl).
@@ -177,11 +206,59 @@ route_note:
   returned: when O(state=saved)
   sample: ""
 removed:
-  description: Files that killed saves had left and that were removed, or would be in check mode.
+  description:
+    - When O(state=saved), files that killed saves had left and that were removed, or would be in check mode.
+    - When O(state=pruned), the files that were removed, or would be in check mode, the oldest first.
   type: list
   elements: str
-  returned: when O(state=saved)
+  returned: when O(state=saved) or O(state=pruned)
   sample: []
+kept:
+  description: The snapshots that stay, the newest first.
+  type: list
+  elements: dict
+  returned: when O(state=pruned)
+  contains: &backup
+    path:
+      description: The snapshot. The files that are really there are in C(files).
+      type: str
+      sample: /var/backups/etcd/etcd-production-20260131T120000123Z.db
+    label:
+      description: The label in its name.
+      type: str
+      sample: production
+    taken:
+      description: When it was taken, from its name.
+      type: str
+      sample: "2026-01-31T12:00:00.123Z"
+    files:
+      description: All of its files.
+      type: list
+      elements: str
+      sample: [/var/backups/etcd/etcd-production-20260131T120000123Z.db]
+    size:
+      description: Bytes of all of its files.
+      type: int
+      sample: 21299232
+    verified:
+      description: Whether the snapshot verifies. Null where it was not looked at.
+      type: bool
+      sample: true
+    reason:
+      description: Why it is kept or removed.
+      type: str
+      sample: "keep_last=7: 0 newer, 0.1 days old"
+pruned:
+  description: The snapshots that were removed, or would be in check mode, the newest first.
+  type: list
+  elements: dict
+  returned: when O(state=pruned)
+  contains: *backup
+freed:
+  description: Bytes of the files that were removed, or would be in check mode.
+  type: int
+  returned: when O(state=pruned)
+  sample: 21299232
 mib_per_s:
   description: MiB a second of the transfer alone. Null in check mode.
   type: float
@@ -226,12 +303,21 @@ import os
 import socket
 import time
 import typing as t
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest, observe, saving, snapshot_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
+    backup_names,
+    manifest,
+    observe,
+    pruning,
+    retention,
+    saving,
+    snapshot_file,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
 
@@ -239,13 +325,11 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_f
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     started = utc_now()
     begin = time.monotonic()
-    result = (
-        verified(module.params) if module.params["state"] == "verified" else saved(module.params, module.check_mode)
-    )
+    result = STATES[module.params["state"]](module.params, module.check_mode)
     return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
 
 
-def verified(params: dict[str, t.Any]) -> dict[str, t.Any]:
+def verified(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
     found = snapshot_file.verify(params["path"])
     checks = list(found.checks)
     wanted = (params["sha256"] or "").strip().lower()
@@ -278,7 +362,7 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     access = manifest.find_access(params)
     path = params["path"] or os.path.join(
         params["directory"],
-        snapshot_file.default_name(params["label"] or access.name or socket.gethostname(), utc_now()),
+        backup_names.default_name(params["label"] or access.name or socket.gethostname(), utc_now()),
     )
     wish = saving.Wish(
         path=os.path.abspath(path),
@@ -330,13 +414,25 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     }
 
 
+def pruned(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    rules = retention.Rules(params["keep_last"], params["keep_days"])
+    directory = os.path.abspath(params["directory"])
+    now = datetime.now(timezone.utc)
+    return pruning.prune(directory, rules, label=params["label"] or "", now=now, check_mode=check_mode).result()
+
+
+STATES = {"saved": saved, "verified": verified, "pruned": pruned}
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["saved", "verified"], "default": "saved"},
+            "state": {"type": "str", "choices": ["saved", "verified", "pruned"], "default": "saved"},
             "path": {"type": "path"},
             "directory": {"type": "path", "default": "/var/backups/etcd"},
             "label": {"type": "str"},
+            "keep_last": {"type": "int"},
+            "keep_days": {"type": "float"},
             "sha256": {"type": "str"},
             "require_follower": {"type": "bool", "default": False},
             "max_index_gap": {"type": "int", "default": 1000},
@@ -344,7 +440,7 @@ def main() -> None:
             "timeout_s": {"type": "float", "default": 1800},
             **observe.ARGUMENT_SPEC,
         },
-        required_if=[("state", "verified", ["path"])],
+        required_if=[("state", "verified", ["path"]), ("state", "pruned", ["keep_last", "keep_days"], True)],
         required_together=[("client_cert", "client_key")],
         supports_check_mode=True,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import decisions, observe, snapshot_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.backup_names import PART, stale_parts
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import STALL_S
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
@@ -25,7 +26,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     Seen,
     Status,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import PART, SnapshotBroken
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def _stale(directory: str, own: str) -> list[str]:
         names = os.listdir(directory)
     except OSError:
         return []
-    return [os.path.join(directory, name) for name in snapshot_file.stale_parts(names, own)]
+    return [os.path.join(directory, name) for name in stale_parts(names, own)]
 
 
 def _inside(path: str, directory: str) -> bool:

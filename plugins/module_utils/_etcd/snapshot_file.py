@@ -15,7 +15,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import time
 import typing as t
@@ -27,7 +26,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.boltdb imp
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError, Received
 
 DIGEST_SIZE = 32
-PART = ".part"
 _BLOCK = 1 << 20
 _LOOK_EVERY = 16 << 20
 """Bytes between two looks at the free space."""
@@ -54,21 +52,6 @@ class Verified:
     @property
     def ok(self) -> bool:
         return all(check.ok for check in self.checks)
-
-
-def default_name(label: str, utc: str) -> str:
-    """``etcd-LABEL-20260131T120000123Z.db`` from a timestamp of `utc_now`; odd characters become ``_``."""
-    stamp = re.sub(r"[-:.]", "", utc)
-    return f"etcd-{re.sub(r'[^A-Za-z0-9._-]', '_', label) or 'node'}-{stamp}.db"
-
-
-def stale_parts(names: t.Iterable[str], own: str) -> list[str]:
-    """Which of a directory's `names` are left over from killed saves: of default names, and of the file name `own`.
-
-    ``.part.part`` is what etcdctl leaves when it is told to write a ``.part``.
-    """
-    pattern = re.compile(rf"^(?:etcd-.+\.db|{re.escape(own)})(?:\.part){{1,2}}$")
-    return sorted(name for name in names if pattern.match(name))
 
 
 class DirectoryLock:
@@ -206,7 +189,12 @@ def publish(part: str, path: str) -> None:
     if os.path.lexists(path):
         raise EtcdError(f"{path} already exists.", hint="Name another path; a snapshot is never overwritten.")
     os.rename(part, path)
-    _sync(os.path.dirname(path), os.O_DIRECTORY)
+    sync_directory(os.path.dirname(path))
+
+
+def sync_directory(directory: str) -> None:
+    """Make the names in `directory` durable."""
+    _sync(directory, os.O_DIRECTORY)
 
 
 def remove(path: str) -> None:

@@ -245,35 +245,6 @@ def test_live_keys() -> None:
     assert keys.count() == 4001
 
 
-@pytest.mark.parametrize(
-    ("names", "own", "expected"),
-    [
-        ([], "", []),
-        (
-            ["etcd-a-1.db", "etcd-a-1.db.part", "etcd-a-2.db.part.part"],
-            "",
-            ["etcd-a-1.db.part", "etcd-a-2.db.part.part"],
-        ),
-        (["mine.db.part", "other.db.part", "x.part"], "mine.db", ["mine.db.part"]),
-        (["etcd-a-1.db.part.gz", "etcd-a-1.part", "notetcd-a.db.part"], "", []),
-    ],
-)
-def test_what_killed_saves_left(names: list[str], own: str, expected: list[str]) -> None:
-    assert snapshot_file.stale_parts(names, own) == expected
-
-
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        ("prod", "etcd-prod-20260131T120000123Z.db"),
-        ("../a b/ü", "etcd-.._a_b__-20260131T120000123Z.db"),
-        ("", "etcd-node-20260131T120000123Z.db"),
-    ],
-)
-def test_default_name(label: str, expected: str) -> None:
-    assert snapshot_file.default_name(label, "2026-01-31T12:00:00.123Z") == expected
-
-
 def stream(content: bytes, size: int = 32768, digest: bytes | None = None, total: int | None = None) -> list:
     whole = len(content) if total is None else total
     blobs = [content[at : at + size] for at in range(0, len(content), size)]
