@@ -15,22 +15,27 @@ def container_words(container: t.Mapping[str, t.Any]) -> list[str]:
     return [str(word) for key in ("command", "args") for word in container.get(key) or ()]
 
 
-def container_flags(container: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """The flags of a container by name; where one is repeated, the last holds.
+def flag_values(container: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    """(name, value) of each flag of a container, in their order; one that is repeated is there more than once.
 
     ``--name=value``, ``--name value`` and ``-name=value`` are known, what is no
     flag is left out. A flag without a value is ``true``, as the Go flag packages
     take it.
     """
-    flags: dict[str, str] = {}
-    pending = ""
+    found: list[tuple[str, str]] = []
+    pending = False
     for word in container_words(container):
         if word.startswith("-") and word.strip("-"):
             name, equals, value = word.lstrip("-").partition("=")
-            flags[name] = value if equals else "true"
-            pending = "" if equals else name
+            found.append((name, value if equals else "true"))
+            pending = not equals
         else:
             if pending:
-                flags[pending] = word
-            pending = ""
-    return flags
+                found[-1] = (found[-1][0], word)
+            pending = False
+    return found
+
+
+def container_flags(container: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The flags of a container by name; where one is repeated, the last holds."""
+    return dict(flag_values(container))

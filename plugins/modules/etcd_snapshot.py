@@ -43,7 +43,8 @@ options:
   state:
     description:
       - V(saved) saves a new snapshot.
-      - V(verified) verifies the file O(path) as it is. Needs no etcd.
+      - V(verified) verifies the file O(path) as it is, and the archive of O(node_files) where it is beside it. Needs no
+        etcd.
       - V(pruned) removes from O(directory) the snapshots that neither O(keep_last) nor O(keep_days) keeps, with what
         belongs to them. Needs no etcd.
       - Where anything is to be removed, V(pruned) verifies the snapshots of a label from the newest one on until one is
@@ -90,6 +91,27 @@ options:
     description: How many raft entries the member may be behind the newest that any member knows of.
     type: int
     default: 1000
+  node_files:
+    description:
+      - Whether the rest of what a restore needs is saved beside the snapshot, as one archive named like the snapshot
+        with C(.node.tar) behind it. It counts as part of the snapshot, which gets its name only when both are proven.
+      - The archive holds C(/etc/kubernetes/pki) with the keys of the CAs, the manifests of the static pods, the patches
+        and the configuration in C(/etc/kubernetes), the kubelet's C(config.yaml), C(instance-config.yaml) and
+        C(kubeadm-flags.env), and every file that the flags or the volumes of the static pods name, such as that of
+        C(--encryption-provider-config).
+      - Its first entry C(manifest.json) lists the files with SHA-256, mode and owner, the files that are named but not
+        in it, the snapshot and the members of etcd. C(tar -x --strip-components=1 -C / files) puts the files back.
+      - Who can read the archive owns the cluster for as long as its CAs are valid. It has mode 0600, and it is not a
+        default for this reason.
+      - The ConfigMaps C(kubeadm-config), C(kubelet-config) and C(kube-proxy) are in the snapshot.
+      - Nothing is saved where C(/etc/kubernetes/pki), the manifest of kube-apiserver or the file with which Secrets are
+        encrypted is missing.
+    type: bool
+    default: false
+  root:
+    description: The folder that holds the node's file system for O(node_files).
+    type: path
+    default: /
   min_free_mib:
     description:
       - MiB that must stay free on the file system after the save.
@@ -113,6 +135,7 @@ EXAMPLES = r"""
   evergreen.kubeadm.etcd_snapshot:
     directory: /var/backups/etcd
     label: production
+    node_files: true
   register: snapshot
 
 - name: Prove that the copy elsewhere is the same file and whole
@@ -162,6 +185,49 @@ keys:
   type: int
   returned: when O(state=saved) or O(state=verified)
   sample: 1204
+files:
+  description: All files of the backup. They belong together. In check mode, those that there would be.
+  type: list
+  elements: str
+  returned: when O(state=saved) or O(state=verified)
+  sample:
+    - /var/backups/etcd/etcd-production-20260131T120000123Z.db
+    - /var/backups/etcd/etcd-production-20260131T120000123Z.db.node.tar
+archive:
+  description: The archive of the node's files. Null where there is none, and in check mode.
+  type: dict
+  returned: when O(state=saved) or O(state=verified)
+  contains:
+    path:
+      description: Its path.
+      type: str
+      sample: /var/backups/etcd/etcd-production-20260131T120000123Z.db.node.tar
+    sha256:
+      description: SHA-256 of the whole archive.
+      type: str
+      sample: 5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e60e
+    size:
+      description: Its bytes.
+      type: int
+      sample: 102400
+    files:
+      description: The files in it, by their paths on the node.
+      type: list
+      elements: str
+      sample: [/etc/kubernetes/pki/ca.crt]
+    left_out:
+      description: What is named but not in it, with the reason, such as the key of an external CA.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: What is not in it.
+          type: str
+          sample: /etc/kubernetes/pki/ca.key
+        reason:
+          description: Why not.
+          type: str
+          sample: it is not on this node
 member:
   description: The member that the snapshot is from.
   type: dict
@@ -317,9 +383,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
     retention,
     saving,
     snapshot_file,
+    verifying,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -330,31 +395,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def verified(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
-    found = snapshot_file.verify(params["path"])
-    checks = list(found.checks)
-    wanted = (params["sha256"] or "").strip().lower()
-    if wanted:
-        checks.append(Check("sha256", found.sha256 == wanted, f"{found.sha256}, expected {wanted}"))
-    rows = [check.as_dict() for check in checks]
-    bad = [check for check in checks if not check.ok]
-    if bad or found.contents is None:
-        said = ", ".join(f"{check.name} ({check.seen})" for check in bad)
-        raise SnapshotBroken(
-            f"The snapshot {params['path']} must not be relied on: {said}.",
-            result={"checks": rows, "path": params["path"], "sha256": found.sha256, "size": found.size},
-        )
-    contents = found.contents
-    return {
-        "changed": False,
-        "path": params["path"],
-        "sha256": found.sha256,
-        "size": found.size,
-        "revision": contents.revision,
-        "keys": contents.keys,
-        "etcd_version": contents.storage_version or contents.cluster_version,
-        "storage_version": contents.storage_version,
-        "checks": rows,
-    }
+    return verifying.verify(params["path"], (params["sha256"] or "").strip().lower())
 
 
 def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
@@ -369,6 +410,7 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         reserve=params["min_free_mib"] << 20,
         max_index_gap=params["max_index_gap"],
         require_follower=params["require_follower"],
+        node_root=params["root"] if params["node_files"] else None,
     )
     client, note = observe.open_client(access, params)
     planned = saving.plan(client, access, wish)
@@ -396,22 +438,12 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             "storage_version": "",
             "removed": planned.stale,
             "mib_per_s": None,
+            "archive": None,
+            "files": planned.order.paths(),
             "checks": [check.as_dict() for check in planned.checks],
         }
-    found, received, checks, removed = saving.save(client, access, wish, planned, deadline)
-    if found.contents is None:
-        raise EtcdError(f"The contents of {wish.path} were not read.")
-    return {
-        **result,
-        "sha256": found.sha256,
-        "size": found.size,
-        "revision": found.contents.revision,
-        "keys": found.contents.keys,
-        "storage_version": found.contents.storage_version,
-        "removed": removed,
-        "mib_per_s": saving.rate(received),
-        "checks": [check.as_dict() for check in checks],
-    }
+    done = saving.save(client, access, wish, planned, deadline)
+    return {**result, **done.result()}
 
 
 def pruned(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
@@ -436,6 +468,8 @@ def main() -> None:
             "sha256": {"type": "str"},
             "require_follower": {"type": "bool", "default": False},
             "max_index_gap": {"type": "int", "default": 1000},
+            "node_files": {"type": "bool", "default": False},
+            "root": {"type": "path", "default": "/"},
             "min_free_mib": {"type": "int", "default": 256},
             "timeout_s": {"type": "float", "default": 1800},
             **observe.ARGUMENT_SPEC,

@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tarfile
 import typing as t
 from pathlib import Path
 
 import pytest
 
 from etcd_cluster import Cluster, etcdutl_status, run_module
+
+KEY = "-----BEGIN EC PRIVATE KEY----- seen nowhere"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,27 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture
+def node(etcd: Cluster, tmp_path: Path) -> Path:
+    """The file system of the node that the member is on, as far as a restore needs it."""
+    root = tmp_path / "node"
+    flag = "--encryption-provider-config=/etc/kubernetes/enc.yaml"
+    pod = f"spec:\n  containers:\n  - name: kube-apiserver\n    command:\n    - kube-apiserver\n    - {flag}\n"
+    texts = {
+        "etc/kubernetes/pki/ca.key": KEY,
+        "etc/kubernetes/pki/ca.crt": "a certificate",
+        "etc/kubernetes/admin.conf": KEY,
+        "etc/kubernetes/enc.yaml": KEY,
+        "etc/kubernetes/manifests/kube-apiserver.yaml": pod,
+        "etc/kubernetes/manifests/etcd.yaml": etcd.members[0].manifest.read_text(),
+        "var/lib/kubelet/config.yaml": "kind: KubeletConfiguration\n",
+    }
+    for path, text in texts.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root
 
 
 def save(etcd: Cluster, place: Path, check_mode: bool = False, **more: t.Any) -> dict[str, t.Any]:
@@ -63,3 +89,58 @@ def test_old_snapshots_go_and_the_newest_that_verifies_stays(etcd: Cluster, tmp_
         refused = run_module("etcd_snapshot", {"state": "pruned", "directory": str(tmp_path), **wrong})
         assert refused["failed"]
         assert "keep_last" in refused["msg"]
+
+
+def test_the_files_of_the_node_are_saved_beside_the_snapshot(etcd: Cluster, node: Path, tmp_path: Path) -> None:
+    place = tmp_path / "backups"
+    told = save(etcd, place, True, node_files=True, root=str(node))
+    assert not place.exists()
+    assert told["files"] == [told["path"], told["path"] + ".node.tar"]
+    result = save(etcd, place, node_files=True, root=str(node))
+    assert "failed" not in result, result
+    assert KEY not in json.dumps(result)
+    path, bundle = map(Path, result["files"])
+    assert names(place) == sorted([path.name, bundle.name])
+    assert bundle.stat().st_mode & 0o777 == 0o600
+    assert result["archive"]["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert "/etc/kubernetes/pki/ca.key" in result["archive"]["files"]
+    with tarfile.open(bundle) as tar:
+        manifest = json.load(t.cast("t.IO[bytes]", tar.extractfile("manifest.json")))
+        assert t.cast("t.IO[bytes]", tar.extractfile("files/etc/kubernetes/enc.yaml")).read().decode() == KEY
+    for name in ("sha256", "size", "revision", "keys", "etcd_version", "storage_version"):
+        assert manifest["snapshot"][name] == result[name], name
+    assert manifest["snapshot"]["name"] == path.name
+    assert [(row["name"], row["peer_urls"]) for row in manifest["members"]] == [("cp1", [etcd.members[0].peer_url])]
+    assert {"archive", "archive_snapshot", "archive_on_disk"} <= {check["name"] for check in result["checks"]}
+
+    again = verify(str(path))
+    assert "failed" not in again, again
+    assert again["archive"] == result["archive"]
+    content = bytearray(bundle.read_bytes())
+    content[content.index(KEY.encode())] ^= 1
+    bundle.write_bytes(content)
+    broken = verify(str(path))
+    assert failed(broken) == ["archive"]
+    assert "differs in sha256" in broken["msg"]
+    assert KEY[1:] not in json.dumps(broken)
+
+
+def test_what_cannot_be_saved_is_refused_before_anything_is_written(etcd: Cluster, node: Path, tmp_path: Path) -> None:
+    place = tmp_path / "backups"
+    (node / "etc/kubernetes/enc.yaml").unlink()
+    for check_mode in (True, False):
+        result = save(etcd, place, check_mode, node_files=True, root=str(node))
+        assert result["failed"]
+        assert "--encryption-provider-config" in result["msg"]
+        assert not place.exists()
+
+
+def test_what_killed_saves_left_of_any_kind_goes(etcd: Cluster, node: Path, tmp_path: Path) -> None:
+    place = tmp_path / "backups"
+    first = save(etcd, place, node_files=True, root=str(node), label="x")
+    left = [file + ".part" for file in first["files"]]
+    for path in left:
+        Path(path).write_text("cut")
+    result = save(etcd, place, node_files=True, root=str(node), label="x")
+    assert result["removed"] == sorted(left)
+    assert names(place) == sorted(Path(path).name for path in [*first["files"], *result["files"]])

@@ -80,7 +80,13 @@ def members(data: memoryview) -> list[Member]:
     """A MemberListResponse, ordered by name."""
     entries = [_Fields(entry) for entry in _Fields(data).messages(2)]
     found = [
-        Member(id=entry.number(1), name=entry.text(2), client_urls=entry.texts(4), learner=bool(entry.number(5)))
+        Member(
+            id=entry.number(1),
+            name=entry.text(2),
+            client_urls=entry.texts(4),
+            learner=bool(entry.number(5)),
+            peer_urls=entry.texts(3),
+        )
         for entry in entries
     ]
     return sorted(found, key=lambda member: (member.name, member.id))

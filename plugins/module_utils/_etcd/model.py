@@ -59,6 +59,7 @@ class Member:
     name: str
     client_urls: tuple[str, ...] = ()
     learner: bool = False
+    peer_urls: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -179,6 +180,7 @@ def members_from_json(answer: t.Mapping[str, t.Any]) -> list[Member]:
             name=str(entry.get("name", "")),
             client_urls=tuple(entry.get("clientURLs") or ()),
             learner=bool(entry.get("isLearner", False)),
+            peer_urls=tuple(entry.get("peerURLs") or ()),
         )
         for entry in answer.get("members") or ()
     ]

@@ -13,7 +13,12 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import backup_names, retention, snapshot_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
+    backup_names,
+    part_file,
+    retention,
+    snapshot_file,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.retention import Backup, Rules, Verdict
 
@@ -172,11 +177,11 @@ def _remove(pruned: Pruned) -> None:
     done: list[str] = []
     for path in pruned.removed:
         try:
-            snapshot_file.remove(path)
+            part_file.remove(path)
         except OSError as error:
             raise EtcdError(
                 f"{path} could not be removed: {error.strerror}.", result={"changed": bool(done), "removed": done}
             ) from None
         done.append(path)
     if done:
-        snapshot_file.sync_directory(pruned.directory)
+        part_file.sync_directory(pruned.directory)

@@ -13,7 +13,15 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import decisions, observe, snapshot_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
+    backup_names,
+    completing,
+    decisions,
+    node_files,
+    observe,
+    part_file,
+    snapshot_file,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.backup_names import PART, stale_parts
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import STALL_S
@@ -25,6 +33,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     Received,
     Seen,
     Status,
+    View,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
 
@@ -38,6 +47,8 @@ class Wish:
     """Bytes that have to stay free on every file system that is written to."""
     max_index_gap: int
     require_follower: bool
+    node_root: str | None = None
+    """The folder of the node's file system where its files are saved too; None where they are not."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,33 @@ class Plan:
     checks: list[Check]
     stale: list[str]
     """Paths of the parts that killed saves left."""
+    view: View
+    order: completing.Order
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A backup that is proven and has its names."""
+
+    found: snapshot_file.Verified
+    received: Received
+    completed: completing.Completed
+    checks: list[Check]
+    removed: list[str]
+    """Paths of the stale parts that were removed."""
+
+    def result(self) -> dict[str, t.Any]:
+        """The keys of the module's result that only the save can tell."""
+        contents = self.found.contents
+        return {
+            **self.completed.result(),
+            "revision": contents.revision if contents else 0,
+            "keys": contents.keys if contents else 0,
+            "storage_version": contents.storage_version if contents else "",
+            "removed": self.removed,
+            "mib_per_s": rate(self.received),
+            "checks": [check.as_dict() for check in self.checks],
+        }
 
 
 def plan(client: observe.Client, access: Access, wish: Wish) -> Plan:
@@ -59,8 +97,13 @@ def plan(client: observe.Client, access: Access, wish: Wish) -> Plan:
             f"{directory} is inside of etcd's data directory {access.data_dir}, which kubeadm copies at each upgrade.",
             hint="Choose a directory outside of it.",
         )
-    if os.path.lexists(wish.path):
-        raise EtcdError(f"{wish.path} already exists.", hint="Name another path; a snapshot is never overwritten.")
+    for suffix in backup_names.SUFFIXES:
+        if os.path.lexists(wish.path + suffix):
+            raise EtcdError(
+                f"{wish.path + suffix} already exists.", hint="Name another path; a snapshot is never overwritten."
+            )
+    files = node_files.collect(wish.node_root) if wish.node_root else None
+    order = completing.Order(wish.path, wish.reserve, files)
     view = observe.look(client, access)
     checks = decisions.snapshot_checks(view, max_index_gap=wish.max_index_gap, require_follower=wish.require_follower)
     local = view.local
@@ -69,29 +112,28 @@ def plan(client: observe.Client, access: Access, wish: Wish) -> Plan:
         stale = _stale(directory, os.path.basename(wish.path))
         room = sum(os.lstat(path).st_size for path in stale)
         needed = local.status.db_size + snapshot_file.DIGEST_SIZE
-        free = snapshot_file.free_bytes(directory) + room
-        checks.append(decisions.space_check(free, needed, wish.reserve, directory))
+        room_for_all = completing.room(order, needed)
+        free = part_file.free_bytes(directory) + room
+        checks.append(decisions.space_check(free, room_for_all, wish.reserve, directory))
         through = client.save_directory() if isinstance(client, Etcdctl) else None
         if through:
-            free = snapshot_file.free_bytes(through)
+            free = part_file.free_bytes(through)
             checks.append(decisions.space_check(free, needed, wish.reserve, through))
         _require(checks, f"No snapshot was taken from {access.endpoint}")
-        return Plan(local, local.status, checks, stale)
+        return Plan(local, local.status, checks, stale, view, order)
     _require(checks, f"No snapshot was taken from {access.endpoint}")
     raise EtcdError(f"The member at {access.endpoint} gave no status.")
 
 
-def save(
-    client: observe.Client, access: Access, wish: Wish, planned: Plan, deadline: Deadline
-) -> tuple[snapshot_file.Verified, Received, list[Check], list[str]]:
-    """(what the file was found to be, what was received, all checks, the stale parts that were removed)."""
+def save(client: observe.Client, access: Access, wish: Wish, planned: Plan, deadline: Deadline) -> Saved:
+    """Take the snapshot, prove it, make what belongs to it, and only then give it its name."""
     directory = os.path.dirname(wish.path)
     snapshot_file.make_directory(directory)
     part = wish.path + PART
     with snapshot_file.DirectoryLock(directory):
         removed = _stale(directory, os.path.basename(wish.path))
         for path in removed:
-            snapshot_file.remove(path)
+            part_file.remove(path)
         before = client.status(access.endpoint, observe.REQUEST_S)
         if before.member_id != planned.member.member.id:
             raise EtcdError(f"{access.endpoint} is answered by different members; name the URL of one member.")
@@ -108,11 +150,12 @@ def save(
                 same = received.sha256 == found.sha256
                 checks.append(Check("on_disk", same, f"{found.size} bytes as received" if same else "not as received"))
             _require(checks, f"The snapshot of {access.endpoint} is not good and was removed", SnapshotBroken)
-            snapshot_file.publish(part, wish.path)
+            known = completing.facts(wish.path, found, before, planned.view)
+            completed = completing.complete(planned.order, found, known, deadline)
         except BaseException:
-            snapshot_file.remove(part)
+            part_file.remove(part)
             raise
-    return found, received, checks, removed
+    return Saved(found, received, completed, [*checks, *completed.checks], removed)
 
 
 def _by_etcdctl(client: Etcdctl, part: str, reserve: int, deadline: Deadline) -> Received:
@@ -128,14 +171,14 @@ def _by_etcdctl(client: Etcdctl, part: str, reserve: int, deadline: Deadline) ->
     else:
         with snapshot_file.DirectoryLock(through):
             for path in _stale(through, ""):
-                snapshot_file.remove(path)
+                part_file.remove(path)
             source = os.path.join(through, os.path.basename(part))
             try:
                 client.save(client.inside(source), timeout_s)
                 snapshot_file.take_over(source, part, reserve=reserve)
             finally:
-                snapshot_file.remove(source)
-                snapshot_file.remove(source + PART)
+                part_file.remove(source)
+                part_file.remove(source + PART)
     seconds = time.monotonic() - started
     return Received(os.stat(part).st_size, seconds)
 

@@ -11,7 +11,6 @@ maintenance.go). Its name ends in ``.part`` until it has been verified.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -21,23 +20,16 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb, part_file
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.boltdb import Contents, DatabaseBroken
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError, Received
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.part_file import BLOCK, LOOK_EVERY
 
 DIGEST_SIZE = 32
-_BLOCK = 1 << 20
-_LOOK_EVERY = 16 << 20
-"""Bytes between two looks at the free space."""
-_MIB = 1 << 20
 
 
 class SnapshotBroken(EtcdError):
     """A snapshot that must not be relied on."""
-
-
-class NoSpace(EtcdError):
-    """The file system has not the room."""
 
 
 @dataclass
@@ -89,17 +81,6 @@ def make_directory(directory: str) -> bool:
     return True
 
 
-def free_bytes(path: str) -> int:
-    """Bytes that this process may still write on the file system of `path`, or of its nearest parent that exists."""
-    while not os.path.isdir(path):
-        parent = os.path.dirname(path)
-        if parent == path:
-            break
-        path = parent
-    found = os.statvfs(path or "/")
-    return found.f_bavail * found.f_frsize
-
-
 def receive(
     stream: t.Iterable[tuple[bytes | memoryview, int]], part: str, *, reserve: int, deadline: Deadline
 ) -> Received:
@@ -117,15 +98,15 @@ def receive(
     total = -1
     trailer = b""
     look_at = 0
-    file = _create(part)
+    file = part_file.create(part)
     try:
-        with os.fdopen(file, "wb", buffering=_BLOCK) as out:
+        with os.fdopen(file, "wb", buffering=BLOCK) as out:
             for blob, remaining in stream:
                 if total < 0:
                     total = len(blob) + remaining
                 if size >= look_at:
-                    _require_space(directory, total - size, reserve, size)
-                    look_at = size + _LOOK_EVERY
+                    part_file.require_space(directory, total - size, reserve, size)
+                    look_at = size + LOOK_EVERY
                     if deadline.expired():
                         raise EtcdError(f"The save did not end in time; {size} of {total} bytes had come.")
                 if size < total:
@@ -146,12 +127,10 @@ def receive(
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
-        remove(part)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"{directory} is full: {size} of {max(total, 0)} bytes had been written.") from None
-        raise EtcdError(f"{part} could not be written: {error.strerror}.") from None
+        part_file.remove(part)
+        raise part_file.failure(error, part, size) from None
     except BaseException:
-        remove(part)
+        part_file.remove(part)
         raise
     data_digest.update(trailer)
     return Received(size + DIGEST_SIZE, time.monotonic() - started, data_digest.hexdigest())
@@ -165,43 +144,21 @@ def take_over(source: str, part: str, *, reserve: int) -> None:
             if source != part:
                 os.rename(source, part)
             os.chmod(part, 0o600)
-            _sync(part)
+            part_file.sync(part)
             return
         size = os.stat(source).st_size
-        _require_space(directory, size, reserve, 0)
-        with open(source, "rb") as read, os.fdopen(_create(part), "wb") as out:
-            shutil.copyfileobj(read, out, _BLOCK)
+        part_file.require_space(directory, size, reserve, 0)
+        with open(source, "rb") as read, os.fdopen(part_file.create(part), "wb") as out:
+            shutil.copyfileobj(read, out, BLOCK)
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
-        remove(part)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"{directory} is full.") from None
-        raise EtcdError(f"{part} could not be written: {error.strerror}.") from None
+        part_file.remove(part)
+        raise part_file.failure(error, part, 0) from None
     except BaseException:
-        remove(part)
+        part_file.remove(part)
         raise
-    remove(source)
-
-
-def publish(part: str, path: str) -> None:
-    """Give the verified `part` its name, and make the name durable."""
-    if os.path.lexists(path):
-        raise EtcdError(f"{path} already exists.", hint="Name another path; a snapshot is never overwritten.")
-    os.rename(part, path)
-    sync_directory(os.path.dirname(path))
-
-
-def sync_directory(directory: str) -> None:
-    """Make the names in `directory` durable."""
-    _sync(directory, os.O_DIRECTORY)
-
-
-def remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+    part_file.remove(source)
 
 
 def verify(path: str) -> Verified:
@@ -270,7 +227,7 @@ def _digests(file: int, size: int) -> tuple[str, bytes, bytes]:
     left = max(size - DIGEST_SIZE, 0)
     at = 0
     while left:
-        block = os.pread(file, min(left, _BLOCK), at)
+        block = os.pread(file, min(left, BLOCK), at)
         if not block:
             break
         digest.update(block)
@@ -280,29 +237,3 @@ def _digests(file: int, size: int) -> tuple[str, bytes, bytes]:
     data_digest = digest.digest()
     digest.update(trailer)
     return digest.hexdigest(), data_digest, trailer
-
-
-def _create(part: str) -> int:
-    try:
-        return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"{os.path.dirname(part)} is full.") from None
-        raise EtcdError(f"{part} could not be made: {error.strerror}.") from None
-
-
-def _require_space(directory: str, needed: int, reserve: int, written: int) -> None:
-    free = free_bytes(directory)
-    if free < needed + reserve:
-        raise NoSpace(
-            f"{directory} has {free // _MIB} MiB free; {-(-needed // _MIB)} MiB are needed for the rest of the "
-            f"snapshot and {reserve // _MIB} MiB have to stay free ({written} bytes had been written)."
-        )
-
-
-def _sync(path: str, flags: int = 0) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -131,8 +131,8 @@ def test_members_are_in_the_order_of_their_names() -> None:
 
     data = bytes_field(1, number_field(1, 7)) + entry(3, b"b", b"https://b", b"https://c") + entry(2, b"", learner=True)
     assert etcdserverpb.members(memoryview(data)) == [
-        Member(2, "", (), True),
-        Member(3, "b", ("https://b", "https://c"), False),
+        Member(2, "", (), True, ("https://10.0.0.1:2380",)),
+        Member(3, "b", ("https://b", "https://c"), False, ("https://10.0.0.1:2380",)),
     ]
 
 

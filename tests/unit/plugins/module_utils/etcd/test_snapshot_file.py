@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb, snapshot_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb, part_file, snapshot_file
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.boltdb import DatabaseBroken, LiveKeys
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
@@ -258,7 +258,7 @@ def test_receiving(tmp_path: Path) -> None:
     assert part.read_bytes() == WHOLE
     assert (got.size, got.sha256) == (len(WHOLE), hashlib.sha256(WHOLE).hexdigest())
     assert part.stat().st_mode & 0o777 == 0o600
-    snapshot_file.publish(str(part), str(tmp_path / "a.db"))
+    part_file.publish([str(part)])
     assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
 
 
@@ -288,7 +288,7 @@ def test_a_stream_that_takes_too_long_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_no_room_is_seen_before_the_first_byte(tmp_path: Path) -> None:
-    with pytest.raises(snapshot_file.NoSpace, match="MiB free"):
+    with pytest.raises(part_file.NoSpace, match="MiB free"):
         snapshot_file.receive(stream(DATA), str(tmp_path / "a.db.part"), reserve=1 << 60, deadline=Deadline(60))
     assert list(tmp_path.iterdir()) == []
 
@@ -297,7 +297,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"older")
     (tmp_path / "a.db.part").write_bytes(b"mine")
     with pytest.raises(EtcdError, match="already exists"):
-        snapshot_file.publish(str(tmp_path / "a.db.part"), str(tmp_path / "a.db"))
+        part_file.publish([str(tmp_path / "a.db.part")])
     assert (tmp_path / "a.db").read_bytes() == b"older"
     # Nor is a part followed to where a link points.
     (tmp_path / "b.db.part").symlink_to(tmp_path / "target")
