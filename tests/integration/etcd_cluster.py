@@ -25,14 +25,19 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = "ansible_collections.evergreen.kubeadm.plugins.modules"
 
 
-def binaries() -> Path:
-    return golang.build(golang.etcd("3.6.5", "1.24"), golang.cache_directory())
+ETCD = "3.6.5"
+# The Go minor that each version asks for in its go.mod.
+GO = {"3.5.21": "1.23", ETCD: "1.24", "3.7.3": "1.26"}
 
 
-def etcdutl_status(path: str) -> dict[str, t.Any]:
-    """What etcd's own tool says of a snapshot."""
+def binaries(version: str = ETCD) -> Path:
+    return golang.build(golang.etcd(version, GO[version]), golang.cache_directory())
+
+
+def etcdutl_status(path: str, version: str = ETCD) -> dict[str, t.Any]:
+    """What etcd's own tool, of a version, says of a snapshot."""
     done = subprocess.run(
-        [str(binaries() / "etcdutl"), "snapshot", "status", path, "-w", "json"],
+        [str(binaries(version) / "etcdutl"), "snapshot", "status", path, "-w", "json"],
         check=True,
         capture_output=True,
         text=True,
@@ -83,6 +88,7 @@ class Member:
         self.data = place / "data"
         self.manifest = place / "etcd.yaml"
         self.extra = extra
+        self.version = ETCD
         self.process: subprocess.Popen[bytes] | None = None
         place.mkdir(parents=True)
 
@@ -121,15 +127,15 @@ class Member:
                 spec:
                   containers:
                   - command:
-                %s    image: registry.k8s.io/etcd:3.6.5-0
+                %s    image: registry.k8s.io/etcd:%s-0
                     name: etcd
                 """
             )
-            % command
+            % (command, self.version)
         )
         with (self.place / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(binaries() / "etcd"), *arguments], stdout=log, stderr=log, start_new_session=True
+                [str(binaries(self.version) / "etcd"), *arguments], stdout=log, stderr=log, start_new_session=True
             )
 
     def stop(self, number: int = signal.SIGKILL) -> None:
@@ -143,7 +149,7 @@ class Member:
 class Cluster:
     """Members on loopback; `post` asks one of them as any client would."""
 
-    def __init__(self, place: Path, names: t.Sequence[str], extra: t.Sequence[str] = ()) -> None:
+    def __init__(self, place: Path, names: t.Sequence[str], extra: t.Sequence[str] = (), version: str = ETCD) -> None:
         self.place = place
         self.pki = place / "pki" / "etcd"
         make_certificates(self.pki)
@@ -152,6 +158,8 @@ class Cluster:
             Member(name, place / name, self.pki, ports[2 * index], ports[2 * index + 1], list(extra))
             for index, name in enumerate(names)
         ]
+        for member in self.members:
+            member.version = version
         self.initial = ",".join(f"{member.name}={member.peer_url}" for member in self.members)
         self.context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         self.context.load_cert_chain(self.pki / "healthcheck-client.crt", self.pki / "healthcheck-client.key")

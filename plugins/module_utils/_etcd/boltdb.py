@@ -3,18 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""etcd's database file, read and checked in pure Python.
+"""bbolt's database file, read and checked in pure Python.
 
-The layout is bbolt's (``internal/common``: meta.go, page.go, bucket.go; all
-numbers little endian) and, inside of the bucket ``key``, etcd's own: a record's
-key is its revision (main, ``_``, sub, and ``t`` for a deletion), its value a
-mvccpb.KeyValue. One page is in memory at a time.
+The layout is that of bbolt (``internal/common``: meta.go, page.go, inode.go,
+bucket.go; all numbers little endian), as etcd uses it: buckets in the root and
+nothing else, no bucket in another. What a bucket holds is its handler's matter.
+One page is in memory at a time, so that the file's size does not matter.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import sys
 import typing as t
 from array import array
 from dataclasses import dataclass
@@ -27,12 +28,19 @@ _NO_FREELIST = 0xFFFFFFFFFFFFFFFF
 _PAGE_HEADER = struct.Struct("<QHHI")
 _META = struct.Struct("<IIIIQQQQQQ")
 _BRANCH_ELEMENT = struct.Struct("<IIQ")
+_LEAF_ELEMENT = struct.Struct("<IIII")
 _IN_BUCKET = struct.Struct("<QQ")
 _HEADER_SIZE = 16
 _ELEMENT_SIZE = 16
-_BRANCH, _LEAF, _FREELIST = 0x01, 0x02, 0x10
-_BUCKET_ENTRY = 0x01
+_BRANCH, _LEAF, _META_PAGE, _FREELIST = 0x01, 0x02, 0x04, 0x10
+_PLAIN_ENTRY, _BUCKET_ENTRY = 0x00, 0x01
 _DEPTH_LIMIT = 64
+_BLOCK = 1 << 16
+
+Entry = tuple[bytes, int, int]
+"""(key, start and end of the value in the page)."""
+Handler = t.Callable[[bytes, list[Entry]], None]
+"""Takes a page and the entries of one leaf, in the order of their keys."""
 
 
 class DatabaseBroken(EtcdError):
@@ -48,24 +56,10 @@ class Meta:
     """The high water mark: how many pages the database has."""
     transaction: int
 
-
-@dataclass(frozen=True)
-class Contents:
-    """What a database holds."""
-
-    revision: int
-    """The store's revision, as an etcd started on this file reports it."""
-    record_revision: int
-    """The revision of the newest record, as etcdutl reports it: less than `revision` after some compactions."""
-    keys: int
-    """Live keys, as etcdutl 3.6 counts them."""
-    records: int
-    pages: int
-    page_size: int
-    buckets: tuple[str, ...]
-    storage_version: str
-    """``3.6.0``; empty before 3.6, which does not write it."""
-    cluster_version: str
+    @property
+    def content(self) -> tuple[int, ...]:
+        """What both meta pages of a snapshot say alike; their transactions differ."""
+        return self.page_size, self.root, self.freelist, self.pages
 
 
 def fnv1a_64(data: bytes) -> int:
@@ -82,11 +76,14 @@ def read_meta(file: int, at: int) -> Meta:
     data = os.pread(file, _HEADER_SIZE + _META.size, at)
     if len(data) < _HEADER_SIZE + _META.size:
         raise DatabaseBroken(f"The file ends inside of meta page {number}.")
+    own, kind, _count, _overflow = _PAGE_HEADER.unpack_from(data)
     magic, version, page_size, _flags, root, _sequence, freelist, pages, transaction, checksum = _META.unpack_from(
         data, _HEADER_SIZE
     )
     if magic != _MAGIC:
         raise DatabaseBroken(f"Meta page {number} has the magic {magic:#x}: this is not an etcd database.")
+    if own != number or kind != _META_PAGE:
+        raise DatabaseBroken(f"Meta page {number} says that it is page {own} with the flags {kind:#x}.")
     if version != _VERSION:
         raise DatabaseBroken(f"Meta page {number} has the format version {version}; {_VERSION} is known.")
     if checksum != fnv1a_64(data[_HEADER_SIZE : _HEADER_SIZE + _META.size - 8]):
@@ -96,84 +93,62 @@ def read_meta(file: int, at: int) -> Meta:
     return Meta(page_size, root, freelist, pages, transaction)
 
 
-class LiveKeys:
-    """Counts the keys that live at the end of a sequence of puts and deletions.
+class Walk:
+    """One pass over every page and bucket that the root reaches, and over the list of free pages.
 
-    Only 8 bytes a record are kept: 63 bits of the key's hash and one for put
-    or deletion, in 256 sequences, so that a set of one 256th of the keys is the
-    most that is in memory beside them. Two of a million keys share a hash, and
-    the count is one less, about once in ten million snapshots.
+    `handlers` take the entries of the buckets that they are named after; the
+    structure of the other buckets is checked all the same. What is checked is
+    what bbolt's own check does (tx_check.go), and that a page's entries fill it
+    without gaps, as bbolt writes them: so a wrong offset or size is found even
+    where it stays within the page.
     """
 
-    def __init__(self) -> None:
-        self._shares = [array("Q") for _share in range(256)]
-
-    def add(self, key: bytes, deleted: bool) -> None:
-        # The lowest bits choose the share, and stay equal within it.
-        value = hash(key) & 0xFFFFFFFFFFFFFFFF
-        self._shares[value & 0xFF].append(value | 1 if deleted else value & 0xFFFFFFFFFFFFFFFE)
-
-    def count(self) -> int:
-        total = 0
-        for share in self._shares:
-            alive: set[int] = set()
-            for value in share:
-                if value & 1:
-                    alive.discard(value & 0xFFFFFFFFFFFFFFFE)
-                else:
-                    alive.add(value)
-            total += len(alive)
-        return total
-
-
-class _Walk:
-    """One pass over every page and bucket that the root reaches."""
-
-    def __init__(self, file: int, meta: Meta) -> None:
+    def __init__(self, file: int, meta: Meta, handlers: t.Mapping[str, Handler]) -> None:
         self._file = file
         self._meta = meta
+        self._handlers = handlers
         self._reached = bytearray(meta.pages)
         self._reached[0:2] = b"\1\1"
-        self.keys = LiveKeys()
-        self.records = 0
-        self.last_main = 0
         self.buckets: list[str] = []
-        self.meta_values: dict[str, bytes] = {}
 
     def run(self) -> None:
-        free = self._free_pages()
-        self._tree(self._meta.root, b"", None, self._root_entry, 0)
-        if free is None:
+        """Raise DatabaseBroken at the first thing that is wrong."""
+        self._tree(self._meta.root, b"", None, _BUCKET_ENTRY, self._root_entries, 0)
+        if self._meta.freelist == _NO_FREELIST:
             # etcd does not write its free list: a page that nothing reaches is a free one.
             return
-        for number in free:
-            if self._reached[number]:
-                raise DatabaseBroken(f"Page {number} is in use and in the list of free pages.")
-            self._reached[number] = 1
+        self._free_pages(self._meta.freelist)
         lost = self._reached.find(0)
         if lost >= 0:
             raise DatabaseBroken(f"Page {lost} is neither reached nor in the list of free pages.")
 
-    def _free_pages(self) -> list[int] | None:
-        if self._meta.freelist == _NO_FREELIST:
-            return None
-        page, flags, count = self._page(self._meta.freelist)
+    def _free_pages(self, number: int) -> None:
+        """Mark the free pages, a block of the list at a time."""
+        page, flags, count, overflow = self._first_page(number)
         if flags != _FREELIST:
-            raise DatabaseBroken(f"Page {self._meta.freelist} is not the list of free pages.")
-        at = _HEADER_SIZE
+            raise DatabaseBroken(f"Page {number} is not the list of free pages.")
+        self._reach(number, overflow)
+        start = _HEADER_SIZE
         if count == 0xFFFF:
             # More than 16 bits can say: the first entry is the count.
-            (count,) = struct.unpack_from("<Q", page, at)
-            at += 8
-        if at + 8 * count > len(page):
+            (count,) = struct.unpack_from("<Q", page, start)
+            start += 8
+        if start + 8 * count > (1 + overflow) * self._meta.page_size:
             raise DatabaseBroken("The list of free pages is longer than its page.")
-        free = list(struct.unpack_from(f"<{count}Q", page, at))
-        if any(not 2 <= number < self._meta.pages for number in free):
-            raise DatabaseBroken("The list of free pages names a page that does not exist.")
-        return free
+        for at in range(start, start + 8 * count, _BLOCK):
+            block = os.pread(self._file, min(_BLOCK, start + 8 * count - at), number * self._meta.page_size + at)
+            free = array("Q", block)
+            if sys.byteorder == "big":
+                free.byteswap()
+            for each in free:
+                if not 2 <= each < self._meta.pages:
+                    raise DatabaseBroken(f"The list of free pages names page {each}, which does not exist.")
+                if self._reached[each]:
+                    raise DatabaseBroken(f"Page {each} is in use and in the list of free pages, or in it twice.")
+                self._reached[each] = 1
 
-    def _page(self, number: int) -> tuple[bytes, int, int]:
-        """(bytes with the header and overflow, flags, element count)."""
+    def _first_page(self, number: int) -> tuple[bytes, int, int, int]:
+        """(bytes without overflow, flags, element count, overflow)."""
         size = self._meta.page_size
         if not 2 <= number < self._meta.pages:
             raise DatabaseBroken(f"A reference leads to page {number} of {self._meta.pages}.")
@@ -185,173 +160,153 @@ class _Walk:
             raise DatabaseBroken(f"Page {number} says that it is page {own}.")
         if number + overflow >= self._meta.pages:
             raise DatabaseBroken(f"Page {number} goes on for {overflow} pages, beyond the end.")
+        return data, flags, count, overflow
+
+    def _reach(self, number: int, overflow: int) -> None:
         if any(self._reached[number : number + 1 + overflow]):
             raise DatabaseBroken(f"Page {number} is reached twice.")
         self._reached[number : number + 1 + overflow] = b"\1" * (1 + overflow)
+
+    def _page(self, number: int) -> tuple[bytes, int, int]:
+        """(bytes with the header and overflow, flags, element count) of a branch or a leaf."""
+        data, flags, count, overflow = self._first_page(number)
+        if flags not in (_BRANCH, _LEAF):
+            raise DatabaseBroken(f"Page {number} is neither branch nor leaf (flags {flags:#x}).")
         if overflow:
+            self._require_full(number, flags, count, overflow)
+        self._reach(number, overflow)
+        if overflow:
+            size = self._meta.page_size
             data += os.pread(self._file, overflow * size, (number + 1) * size)
             if len(data) < (1 + overflow) * size:
                 raise DatabaseBroken(f"The file ends inside of page {number}.")
+        if _HEADER_SIZE + count * _ELEMENT_SIZE > len(data):
+            raise DatabaseBroken(f"Page {number} claims {count} elements, more than fit.")
         return data, flags, count
 
-    def _tree(self, number: int, low: bytes, high: bytes | None, entry: _Entry, depth: int) -> None:
+    def _require_full(self, number: int, flags: int, count: int, overflow: int) -> None:
+        """Raise DatabaseBroken where the last element ends before the overflow: before all of it would be read."""
+        size = self._meta.page_size
+        at = _HEADER_SIZE + (count - 1) * _ELEMENT_SIZE
+        data = os.pread(self._file, _ELEMENT_SIZE, number * size + at) if count else b""
+        used = 0
+        if len(data) == _ELEMENT_SIZE:
+            words = _LEAF_ELEMENT.unpack(data)
+            used = at + (words[0] + words[1] if flags == _BRANCH else sum(words[1:]))
+        # An older bbolt took one page more where the elements filled the last one to its end.
+        if used < overflow * size:
+            raise DatabaseBroken(f"Page {number} goes on for {overflow} pages, more than its elements fill.")
+
+    def _tree(self, number: int, low: bytes, high: bytes | None, kind: int, handler: Handler, depth: int) -> None:
+        """Check the pages from `number` down; their keys are from `low` on, and below `high`."""
         if depth > _DEPTH_LIMIT:
             raise DatabaseBroken(f"The tree is more than {_DEPTH_LIMIT} pages deep at page {number}.")
         page, flags, count = self._page(number)
         if flags == _LEAF:
-            self._leaf(page, count, number, low, high, entry)
+            handler(page, leaf_entries(page, count, number, low, high, kind))
             return
-        if flags != _BRANCH:
-            raise DatabaseBroken(f"Page {number} is neither branch nor leaf (flags {flags:#x}).")
         if not count:
             raise DatabaseBroken(f"Branch page {number} is empty.")
-        if _HEADER_SIZE + count * _ELEMENT_SIZE > len(page):
-            raise DatabaseBroken(f"Page {number} claims {count} elements, more than fit.")
-        children: list[tuple[bytes, int]] = []
-        for index in range(count):
-            at = _HEADER_SIZE + index * _ELEMENT_SIZE
-            offset, key_size, child = _BRANCH_ELEMENT.unpack_from(page, at)
-            if at + offset + key_size > len(page):
-                raise DatabaseBroken(f"Element {index} of page {number} reaches beyond the page.")
-            children.append((page[at + offset : at + offset + key_size], child))
-        self._ordered([key for key, _child in children], number, low, high)
+        children = branch_children(page, count, number, low, high)
         for index, (key, child) in enumerate(children):
-            self._tree(child, key, children[index + 1][0] if index + 1 < count else high, entry, depth + 1)
+            above = children[index + 1][0] if index + 1 < count else high
+            self._tree(child, key, above, kind, handler, depth + 1)
 
-    @staticmethod
-    def _ordered(keys: list[bytes], number: int, low: bytes, high: bytes | None) -> None:
-        for before, after in zip(keys, keys[1:]):
-            if before >= after:
-                raise DatabaseBroken(f"The keys of page {number} are not in order.")
-        if keys and (keys[0] < low or (high is not None and keys[-1] >= high)):
-            raise DatabaseBroken(f"Page {number} has keys outside of the range that its parent gives.")
+    def _root_entries(self, page: bytes, entries: list[Entry]) -> None:
+        for key, start, end in entries:
+            name = key.decode("ascii", "replace")
+            self.buckets.append(name)
+            self._bucket(name, page[start:end], self._handlers.get(name, _nothing))
 
-    def _leaf(self, page: bytes, count: int, number: int, low: bytes, high: bytes | None, entry: _Entry) -> None:
-        if _HEADER_SIZE + count * _ELEMENT_SIZE > len(page):
-            raise DatabaseBroken(f"Page {number} claims {count} elements, more than fit.")
-        limit = len(page)
-        elements = struct.unpack_from(f"<{4 * count}I", page, _HEADER_SIZE)
-        keys: list[bytes] = []
-        at = _HEADER_SIZE
-        for index in range(0, 4 * count, 4):
-            flags, offset, key_size, value_size = elements[index : index + 4]
-            start = at + offset
-            middle = start + key_size
-            end = middle + value_size
-            if end > limit:
-                raise DatabaseBroken(f"Element {index // 4} of page {number} reaches beyond the page.")
-            key = page[start:middle]
-            keys.append(key)
-            entry(flags, key, page, middle, end)
-            at += _ELEMENT_SIZE
-        self._ordered(keys, number, low, high)
-
-    def _root_entry(self, flags: int, key: bytes, page: bytes, start: int, end: int) -> None:
-        name = key.decode("ascii", "replace")
-        if not flags & _BUCKET_ENTRY:
-            raise DatabaseBroken(f"The root holds {name!r}, which is not a bucket.")
-        self.buckets.append(name)
-        entry = {"key": self._record, "meta": self._meta_entry, "cluster": self._meta_entry}.get(name, self._any_entry)
-        self._bucket(name, page, start, end, entry)
-
-    def _bucket(self, name: str, page: bytes, start: int, end: int, entry: _Entry) -> None:
-        if end - start < _IN_BUCKET.size:
+    def _bucket(self, name: str, value: bytes, handler: Handler) -> None:
+        if len(value) < _IN_BUCKET.size:
             raise DatabaseBroken(f"The header of bucket {name!r} is cut off.")
-        root, _sequence = _IN_BUCKET.unpack_from(page, start)
+        root, _sequence = _IN_BUCKET.unpack_from(value)
         if root:
-            self._tree(root, b"", None, entry, 0)
+            if len(value) > _IN_BUCKET.size:
+                raise DatabaseBroken(f"Bucket {name!r} has a page of its own and is inline too.")
+            self._tree(root, b"", None, _PLAIN_ENTRY, handler, 0)
             return
         # A small bucket is stored inline, as a page behind its header.
-        inline = page[start + _IN_BUCKET.size : end]
+        inline = value[_IN_BUCKET.size :]
         if len(inline) < _HEADER_SIZE:
             raise DatabaseBroken(f"The inline bucket {name!r} is cut off.")
-        _own, flags, count, _overflow = _PAGE_HEADER.unpack_from(inline)
-        if flags != _LEAF:
-            raise DatabaseBroken(f"The inline bucket {name!r} is not a leaf (flags {flags:#x}).")
-        self._leaf(inline, count, 0, b"", None, entry)
-
-    def _any_entry(self, flags: int, key: bytes, page: bytes, start: int, end: int) -> None:
-        if flags & _BUCKET_ENTRY:
-            self._bucket(key.decode("ascii", "replace"), page, start, end, self._any_entry)
-
-    def _meta_entry(self, flags: int, key: bytes, page: bytes, start: int, end: int) -> None:
-        del flags
-        self.meta_values[key.decode("ascii", "replace")] = page[start:end]
-
-    def _record(self, flags: int, key: bytes, page: bytes, start: int, end: int) -> None:
-        del flags
-        main = revision_of(key)
-        name, modified = key_value(page, start, end)
-        deleted = len(key) == 18
-        if not deleted and modified != main:
-            raise DatabaseBroken(f"The record of revision {main} says that it is of revision {modified}.")
-        self.last_main = main
-        self.records += 1
-        self.keys.add(name, deleted)
+        own, flags, count, overflow = _PAGE_HEADER.unpack_from(inline)
+        if flags != _LEAF or own or overflow:
+            raise DatabaseBroken(f"The inline bucket {name!r} is not a leaf without a number (flags {flags:#x}).")
+        if _HEADER_SIZE + count * _ELEMENT_SIZE > len(inline):
+            raise DatabaseBroken(f"The inline bucket {name!r} claims {count} elements, more than fit.")
+        entries = leaf_entries(inline, count, 0, b"", None, _PLAIN_ENTRY)
+        if len(inline) != (entries[-1][2] if entries else _HEADER_SIZE):
+            raise DatabaseBroken(f"The inline bucket {name!r} is longer than its entries.")
+        handler(inline, entries)
 
 
-_Entry = t.Callable[[int, bytes, bytes, int, int], None]
-"""(element flags, key, page, start and end of the value in the page)."""
+def leaf_entries(page: bytes, count: int, number: int, low: bytes, high: bytes | None, kind: int) -> list[Entry]:
+    """The entries of a leaf whose `count` elements fit; raise DatabaseBroken where one is not as bbolt writes it."""
+    entries: list[Entry] = []
+    at = _HEADER_SIZE
+    end = _HEADER_SIZE + count * _ELEMENT_SIZE
+    before = b""
+    for flags, offset, key_size, value_size in _LEAF_ELEMENT.iter_unpack(page[at:end]):
+        start = at + offset
+        if start != end:
+            raise _misplaced(number, len(entries), start, end)
+        middle = start + key_size
+        end = middle + value_size
+        key = page[start:middle]
+        if flags != kind or key <= before:
+            raise _misfit(number, len(entries), flags, kind)
+        before = key
+        entries.append((key, middle, end))
+        at += _ELEMENT_SIZE
+    if end > len(page):
+        raise DatabaseBroken(f"An element of page {number} reaches beyond the page.")
+    if entries:
+        _require_range(entries[0][0], before, number, low, high)
+    return entries
 
 
-def revision_of(key: bytes) -> int:
-    """The main revision of a record's key: 8 bytes, ``_``, 8 bytes, and ``t`` for a deletion; big endian."""
-    if len(key) not in (17, 18) or key[8] != 0x5F or (len(key) == 18 and key[17] != 0x74):
-        raise DatabaseBroken(f"A record has the key {key[:32].hex()}, which is not a revision.")
-    return int.from_bytes(key[:8], "big")
+def branch_children(page: bytes, count: int, number: int, low: bytes, high: bytes | None) -> list[tuple[bytes, int]]:
+    """(first key, page) of each child, as `leaf_entries`."""
+    children: list[tuple[bytes, int]] = []
+    at = _HEADER_SIZE
+    end = _HEADER_SIZE + count * _ELEMENT_SIZE
+    before = b""
+    for offset, key_size, child in _BRANCH_ELEMENT.iter_unpack(page[at:end]):
+        start = at + offset
+        if start != end:
+            raise _misplaced(number, len(children), start, end)
+        end = start + key_size
+        key = page[start:end]
+        if key <= before:
+            raise _misfit(number, len(children))
+        before = key
+        children.append((key, child))
+        at += _ELEMENT_SIZE
+    if end > len(page):
+        raise DatabaseBroken(f"An element of page {number} reaches beyond the page.")
+    _require_range(children[0][0], before, number, low, high)
+    return children
 
 
-def key_value(data: bytes, at: int, end: int) -> tuple[bytes, int]:
-    """(key, mod_revision) of the mvccpb.KeyValue in data[at:end]: fields 1 and 3; the others have to be whole."""
-    key = b""
-    modified = 0
-    while at < end:
-        tag = data[at]
-        at += 1
-        number = 0
-        shift = 0
-        while True:
-            if at >= end or shift > 63:
-                raise DatabaseBroken("A record's value is cut off.")
-            byte = data[at]
-            at += 1
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-            shift += 7
-        if tag == 0x0A:
-            key = data[at : at + number]
-        elif tag == 0x18:
-            modified = number
-        if tag & 7 == 2:
-            at += number
-        elif tag & 7:
-            raise DatabaseBroken(f"A record's value has a field of the unknown kind {tag:#x}.")
-    if at != end or not key:
-        raise DatabaseBroken("A record's value is cut off or has no key.")
-    return key, modified
+def _require_range(first: bytes, last: bytes, number: int, low: bytes, high: bytes | None) -> None:
+    if first < low or (high is not None and last >= high):
+        raise DatabaseBroken(f"Page {number} has keys outside of the range that its parent gives.")
 
 
-def read_contents(file: int, meta: Meta) -> Contents:
-    """Walk every page of the open `file`; raise DatabaseBroken at the first thing that is wrong."""
-    walk = _Walk(file, meta)
-    walk.run()
-    if "key" not in walk.buckets or "meta" not in walk.buckets:
-        raise DatabaseBroken(f"The database has the buckets {', '.join(walk.buckets) or 'none'}, not those of etcd.")
-    # etcd starts at revision 1, and never below a compaction (mvcc/kvstore.go, restore).
-    compacted = [
-        revision_of(walk.meta_values[name])
-        for name in ("scheduledCompactRev", "finishedCompactRev")
-        if walk.meta_values.get(name)
-    ]
-    return Contents(
-        revision=max([1, walk.last_main, *compacted]),
-        record_revision=walk.last_main,
-        keys=walk.keys.count(),
-        records=walk.records,
-        pages=meta.pages,
-        page_size=meta.page_size,
-        buckets=tuple(walk.buckets),
-        storage_version=walk.meta_values.get("storageVersion", b"").decode("ascii", "replace"),
-        cluster_version=walk.meta_values.get("clusterVersion", b"").decode("ascii", "replace"),
+def _misplaced(number: int, index: int, start: int, expected: int) -> DatabaseBroken:
+    return DatabaseBroken(
+        f"Element {index} of page {number} begins at byte {start}, where the one before it ends at {expected}."
     )
+
+
+def _misfit(number: int, index: int, flags: int = 0, kind: int = 0) -> DatabaseBroken:
+    if flags != kind:
+        wanted = "a bucket" if kind == _BUCKET_ENTRY else "a plain entry"
+        return DatabaseBroken(f"Element {index} of page {number} is not {wanted} (flags {flags:#x}).")
+    return DatabaseBroken(f"The keys of page {number} are not in order at element {index}.")
+
+
+def _nothing(page: bytes, entries: list[Entry]) -> None:
+    """The handler of a bucket whose contents are not looked at."""

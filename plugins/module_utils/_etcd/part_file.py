@@ -148,9 +148,11 @@ def publish(parts: t.Sequence[str]) -> None:
             os.rename(part, path)
             made.append(path)
         sync_directory(os.path.dirname(parts[0]))
-    except BaseException:
+    except BaseException as error:
         for path in made:
             remove(path)
+        if isinstance(error, OSError):
+            raise EtcdError(f"{part} could not be renamed: {error.strerror}.") from None
         raise
 
 

@@ -20,9 +20,10 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb, part_file
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.boltdb import Contents, DatabaseBroken
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb, mvcc, part_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.boltdb import DatabaseBroken
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError, Received
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.mvcc import Contents
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.part_file import BLOCK, LOOK_EVERY
 
 DIGEST_SIZE = 32
@@ -54,7 +55,10 @@ class DirectoryLock:
         self._file = -1
 
     def __enter__(self) -> DirectoryLock:
-        self._file = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._file = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise EtcdError(f"The directory {self._directory} could not be opened: {error.strerror}.") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -89,7 +93,7 @@ def receive(
     `stream` gives (bytes, bytes of the database still to come); its last pair
     is the digest. The bytes of a pair are used up before the next is asked for.
     `reserve` is how many bytes have to stay free on the file system, looked at
-    before the first byte and on the way.
+    before the first byte and on the way; `deadline` is looked at with each pair.
     """
     directory = os.path.dirname(part)
     started = time.monotonic()
@@ -104,11 +108,11 @@ def receive(
             for blob, remaining in stream:
                 if total < 0:
                     total = len(blob) + remaining
+                if deadline.expired():
+                    raise EtcdError(f"The save did not end in time; {size} of {total} bytes had come.")
                 if size >= look_at:
                     part_file.require_space(directory, total - size, reserve, size)
                     look_at = size + LOOK_EVERY
-                    if deadline.expired():
-                        raise EtcdError(f"The save did not end in time; {size} of {total} bytes had come.")
                 if size < total:
                     data_digest.update(blob)
                     size += len(blob)
@@ -193,7 +197,7 @@ def _verify(file: int) -> Verified:
     try:
         meta = boltdb.read_meta(file, 0)
         second = boltdb.read_meta(file, meta.page_size)
-        if (second.page_size, second.root, second.pages) != (meta.page_size, meta.root, meta.pages):
+        if second.content != meta.content:
             raise DatabaseBroken("The two meta pages contradict each other.")
     except DatabaseBroken as error:
         found.checks.append(Check("meta_pages", False, error.message))
@@ -205,7 +209,7 @@ def _verify(file: int) -> Verified:
     if not fits:
         return found
     try:
-        found.contents = boltdb.read_contents(file, meta)
+        found.contents = mvcc.read_contents(file, meta)
     except DatabaseBroken as error:
         found.checks.append(Check("structure", False, error.message))
         return found

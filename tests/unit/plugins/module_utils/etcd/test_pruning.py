@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pruning of real files; a whole snapshot is snapshot-3.6.5.db.gz of a real etcd 3.6.5."""
+"""Pruning of real files; a whole snapshot is one of a real etcd 3.6.5."""
 
 from __future__ import annotations
 
-import gzip
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import backup_names, pruning, snapshot_file
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.retention import Rules
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.etcd.snapshots import WHOLE
 
-WHOLE = gzip.decompress((Path(__file__).parent / "snapshot-3.6.5.db.gz").read_bytes())
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 
 

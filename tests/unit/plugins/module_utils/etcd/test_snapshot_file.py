@@ -2,247 +2,118 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files made from snapshot-3.6.5.db.gz of a real etcd 3.6.5: 120 keys and a large one, 3 deletions, 1 put again."""
+"""Snapshots are received, kept and verified as files."""
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import hashlib
 import os
-import struct
+import resource
+import subprocess
 import threading
+import typing as t
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import boltdb, part_file, snapshot_file
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.boltdb import DatabaseBroken, LiveKeys
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import part_file, snapshot_file
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
-
-WHOLE = gzip.decompress((Path(__file__).parent / "snapshot-3.6.5.db.gz").read_bytes())
-DATA = WHOLE[:-32]
-PAGE = 4096
-
-
-def resealed(data: bytes) -> bytes:
-    """`data` with the digest that etcd would send for it: damage that was there before the snapshot."""
-    return data + hashlib.sha256(data).digest()
-
-
-def changed(at: int, *new: int) -> bytes:
-    return DATA[:at] + bytes(new) + DATA[at + len(new) :]
-
-
-def verify(tmp_path: Path, content: bytes) -> snapshot_file.Verified:
-    path = tmp_path / "s.db"
-    path.write_bytes(content)
-    return snapshot_file.verify(str(path))
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.etcd.snapshots import (
+    BRANCH,
+    DATA,
+    LEAF,
+    PAGE,
+    STATUS,
+    WHOLE,
+    bad,
+    flipped,
+    load,
+    pages,
+    places,
+    resealed,
+    verify,
+)
 
 
-def bad(found: snapshot_file.Verified) -> list[str]:
-    return [check.name for check in found.checks if not check.ok]
-
-
-def test_a_whole_snapshot(tmp_path: Path) -> None:
-    found = verify(tmp_path, WHOLE)
+@pytest.mark.parametrize("name", STATUS)
+def test_a_whole_snapshot(name: str) -> None:
+    whole = load(name)
+    found = verify(whole)
     assert found.ok
     assert [check.name for check in found.checks] == ["size", "digest", "meta_pages", "length", "structure"]
-    assert found.sha256 == hashlib.sha256(WHOLE).hexdigest()
+    assert found.sha256 == hashlib.sha256(whole).hexdigest()
     contents = found.contents
     assert contents
-    # What etcdutl 3.6.5 snapshot status says of it.
-    assert (contents.record_revision, contents.keys, contents.pages * contents.page_size) == (126, 119, 110592)
-    assert (contents.revision, contents.records, contents.storage_version) == (126, 125, "3.6.0")
+    said = STATUS[name]["3.6.5"]
+    assert contents.record_revision == said["revision"] == STATUS[name]["same_version"]["revision"]
+    assert contents.keys == said["totalKey"]
+    assert contents.pages * contents.page_size == said["totalSize"]
+    assert contents.storage_version == said["version"]
+    assert (contents.revision, contents.records) == (128, 121)
+    minor = "3.6" if name == "free-list" else name.rpartition(".")[0]
+    assert contents.cluster_version == f"{minor}.0"
     assert {"key", "meta", "members", "lease", "auth"} <= set(contents.buckets)
 
 
-@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 79, 80, 4096, 4128, 8192, 50000, 110560, 110592, 110623])
-def test_a_cut_file_is_found(tmp_path: Path, length: int) -> None:
-    found = verify(tmp_path, WHOLE[:length])
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 79, 80, 4096, 4128, 8192, 50000, len(DATA), len(WHOLE) - 1])
+def test_a_cut_file_is_found(length: int) -> None:
+    found = verify(WHOLE[:length])
     assert not found.ok
     assert "digest" in bad(found)
     # With a digest that fits, as if etcd itself had cut it, the length still gives it away.
-    assert {"size", "meta_pages", "length"} & set(bad(verify(tmp_path, resealed(DATA[: min(length, 110560)]))))
+    assert {"size", "meta_pages", "length"} & set(bad(verify(resealed(DATA[: min(length, len(DATA) - PAGE)]))))
 
 
-def test_every_flipped_bit_that_was_tried_is_found(tmp_path: Path) -> None:
-    for at in [*range(0, len(WHOLE), 997), *range(len(WHOLE) - 32, len(WHOLE))]:
-        content = bytearray(WHOLE)
-        content[at] ^= 1 << (at % 8)
-        assert "digest" in bad(verify(tmp_path, bytes(content))), at
+def _fields() -> dict[str, int]:
+    """A byte of each kind of page and field, those included that only the digest protects."""
+    branch, root = pages(BRANCH, "key")[0] * PAGE, pages(LEAF)[0] * PAGE
+    leaf = next(each for each in pages(LEAF, "key") if len(places(each)) > 1)
+    key, value, end = places(leaf)[0]
+    inline = next(start for _key, start, _end in places(pages(LEAF)[0]) if not any(DATA[start : start + 8]))
+    unused = next(each for each in range(2, len(DATA) // PAGE) if each not in _used())
+    return {
+        "meta 0": 30,
+        "meta 1": PAGE + 60,
+        "meta page's unused end": 2000,
+        "branch header": branch + 10,
+        "branch element": branch + 18,
+        "branch key": branch + 16 + 16 * int.from_bytes(DATA[branch + 10 : branch + 12], "little") + 8,
+        "root element": root + 20,
+        "inline bucket": inline + 26,
+        "leaf header": leaf * PAGE + 14,
+        "leaf element": leaf * PAGE + 28,
+        "record's revision": key + 7,
+        "record's sub-revision": key + 16,
+        "record's key": value + 5,
+        "record's value": end - 4,
+        "page with overflow": _large() * PAGE + PAGE + 77,
+        "free page": unused * PAGE + 99,
+        "digest's first byte": len(DATA),
+        "digest's last byte": len(WHOLE) - 1,
+    }
 
 
-def test_more_bytes_than_there_are_pages(tmp_path: Path) -> None:
-    assert bad(verify(tmp_path, resealed(DATA + b"\0" * PAGE))) == ["length"]
+def _used() -> set[int]:
+    found = {*pages(LEAF), *pages(BRANCH, "key"), *pages(LEAF, "key")}
+    return found | set(range(_large(), _large() + 9))
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(changed(16, 0), id="magic of meta 0"),
-        pytest.param(changed(20, 3), id="version of meta 0"),
-        pytest.param(changed(25, 0), id="page size of meta 0"),
-        pytest.param(changed(64, DATA[64] ^ 1), id="transaction of meta 0"),
-        pytest.param(changed(72, DATA[72] ^ 1), id="checksum of meta 0"),
-        pytest.param(changed(PAGE + 16, 0), id="magic of meta 1"),
-        pytest.param(changed(PAGE + 56, DATA[PAGE + 56] ^ 1), id="high water mark of meta 1"),
-    ],
-)
-def test_meta_pages_are_checked_beyond_the_digest(tmp_path: Path, content: bytes) -> None:
-    assert bad(verify(tmp_path, resealed(content))) == ["meta_pages"]
+def _large() -> int:
+    return next(each for each in pages(LEAF, "key") if DATA[each * PAGE + 12])
 
 
-def pages() -> dict[int, tuple[int, int]]:
-    """(flags, count) of every page in the file by number, free ones included."""
-    found = {}
-    for number in range(2, len(DATA) // PAGE):
-        own, flags, count, _overflow = struct.unpack_from("<QHHI", DATA, number * PAGE)
-        if own == number:
-            found[number] = (flags, count)
-    return found
+@pytest.mark.parametrize("field", _fields())
+def test_every_flipped_bit_is_found(field: str) -> None:
+    at = _fields()[field]
+    for bit in range(8 * at, 8 * at + 8):
+        assert "digest" in bad(verify(flipped(WHOLE, bit)))
 
 
-def used(tmp_path: Path, flag: int) -> int:
-    """A page of the kind `flag` that the tree reaches: one whose wrong number is noticed."""
-    for number, (flags, count) in pages().items():
-        broken = changed(number * PAGE, number + 1 & 0xFF)
-        if flags == flag and count > 1 and bad(verify(tmp_path, resealed(broken))):
-            return number
-    raise AssertionError(f"no page with the flag {flag}")
-
-
-def test_the_fixture_has_a_tree(tmp_path: Path) -> None:
-    assert used(tmp_path, 0x01)
-    assert used(tmp_path, 0x02)
-
-
-@pytest.mark.parametrize(
-    ("flag", "offset", "new", "said"),
-    [
-        pytest.param(0x02, 8, (0x04,), "neither branch nor leaf", id="kind of a leaf"),
-        pytest.param(0x02, 10, (0xFF, 0x7F), "more than fit", id="count of a leaf"),
-        pytest.param(0x02, 12, (0xFF, 0xFF), "beyond the end", id="overflow of a leaf"),
-        pytest.param(0x02, 20, (0xFF, 0xFF), "beyond the page", id="offset of a leaf's element"),
-        pytest.param(0x02, 28, (0xFF, 0xFF), "beyond the page", id="size of a leaf's value"),
-        pytest.param(0x01, 10, (0, 0), "is empty", id="count of a branch"),
-        pytest.param(0x01, 16, (0xFF, 0xFF), "beyond the page", id="offset of a branch's element"),
-        pytest.param(0x01, 24, (0xFF, 0xFF), "leads to page", id="child beyond the end"),
-        pytest.param(0x01, 24, (0, 0), "leads to page", id="child that is a meta page"),
-    ],
-)
-def test_the_structure_is_checked_beyond_the_digest(
-    tmp_path: Path, flag: int, offset: int, new: tuple[int, ...], said: str
-) -> None:
-    at = used(tmp_path, flag) * PAGE + offset
-    found = verify(tmp_path, resealed(changed(at, *new)))
-    assert bad(found) == ["structure"]
-    assert said in found.checks[-1].seen
-    assert found.contents is None
-
-
-def test_two_references_to_one_page(tmp_path: Path) -> None:
-    at = used(tmp_path, 0x01) * PAGE
-    first = DATA[at + 24 : at + 32]
-    found = verify(tmp_path, resealed(DATA[: at + 40] + first + DATA[at + 48 :]))
-    assert bad(found) == ["structure"]
-    assert "twice" in found.checks[-1].seen
-
-
-def test_a_record_whose_revision_is_not_its_own(tmp_path: Path) -> None:
-    number = next(n for n, (flags, count) in pages().items() if flags == 0x02 and count > 1 and _is_record(n))
-    at = number * PAGE
-    offset, key_size = struct.unpack_from("<II", DATA, at + 20)
-    key_at = at + 16 + offset
-    value_at = key_at + key_size
-    mod_at = value_at + 2 + DATA[value_at + 1] + 2
-    assert DATA[mod_at] == 0x18
-    found = verify(tmp_path, resealed(changed(mod_at + 1, DATA[mod_at + 1] ^ 1)))
-    assert bad(found) == ["structure"]
-    assert "says that it is of revision" in found.checks[-1].seen
-
-
-def _is_record(number: int) -> bool:
-    at = number * PAGE
-    _flags, offset, key_size, _size = struct.unpack_from("<IIII", DATA, at + 16)
-    key = DATA[at + 16 + offset : at + 16 + offset + key_size]
-    return key_size == 17 and key[8:9] == b"_" and bool(bad_number(number))
-
-
-def bad_number(number: int) -> bool:
-    """Whether the tree reaches the page: its wrong number is noticed by the walk."""
-    broken = changed(number * PAGE, number + 1 & 0xFF)
-    file = os.memfd_create("s")
-    try:
-        os.write(file, broken)
-        boltdb.read_contents(file, boltdb.read_meta(file, 0))
-    except DatabaseBroken:
-        return True
-    finally:
-        os.close(file)
-    return False
-
-
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [
-        (b"\0" * 7 + b"\7_" + b"\0" * 8, 7),
-        (b"\0" * 7 + b"\7_" + b"\0" * 8 + b"t", 7),
-        (b"\0" * 7 + b"\7_" + b"\0" * 8 + b"x", None),
-        (b"\0" * 7 + b"\7-" + b"\0" * 8, None),
-        (b"\0" * 16, None),
-        (b"", None),
-    ],
-)
-def test_revision_of_a_record(key: bytes, expected: int | None) -> None:
-    if expected is None:
-        with pytest.raises(DatabaseBroken):
-            boltdb.revision_of(key)
-    else:
-        assert boltdb.revision_of(key) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (b"\x0a\x01k", (b"k", 0)),
-        (b"\x0a\x01k\x10\x05\x18\x96\x01\x20\x01\x2a\x02vv\x30\x09", (b"k", 150)),
-        (b"\x0a\xc8\x01" + b"k" * 200 + b"\x18\x03", (b"k" * 200, 3)),
-        (b"\x0a\x05k", None),
-        (b"\x18\x01", None),
-        (b"\x0a\x01k\x18\x80", None),
-        (b"\x0a\x01k\x2a\x05v", None),
-        (b"\x0a\x01k\x0d\x00", None),
-        (b"", None),
-    ],
-)
-def test_key_value(value: bytes, expected: tuple[bytes, int] | None) -> None:
-    data = b"before" + value + b"after"
-    if expected is None:
-        with pytest.raises(DatabaseBroken):
-            boltdb.key_value(data, 6, 6 + len(value))
-    else:
-        assert boltdb.key_value(data, 6, 6 + len(value)) == expected
-
-
-def test_fnv1a() -> None:
-    # Test vectors of the FNV reference, http://www.isthe.com/chongo/tech/comp/fnv/.
-    assert boltdb.fnv1a_64(b"") == 0xCBF29CE484222325
-    assert boltdb.fnv1a_64(b"a") == 0xAF63DC4C8601EC8C
-    assert boltdb.fnv1a_64(b"foobar") == 0x85944171F73967E8
-
-
-def test_live_keys() -> None:
-    keys = LiveKeys()
-    for number in range(5000):
-        keys.add(b"k%d" % number, False)
-    for number in range(0, 5000, 5):
-        keys.add(b"k%d" % number, True)
-    keys.add(b"k0", False)
-    keys.add(b"never there", True)
-    keys.add(b"k1", False)
-    assert keys.count() == 4001
+def test_more_bytes_than_there_are_pages() -> None:
+    assert bad(verify(resealed(DATA + b"\0" * PAGE))) == ["length"]
 
 
 def stream(content: bytes, size: int = 32768, digest: bytes | None = None, total: int | None = None) -> list:
@@ -279,6 +150,144 @@ def test_a_broken_stream_leaves_nothing(tmp_path: Path, messages: list, said: st
         snapshot_file.receive(messages, str(tmp_path / "a.db.part"), reserve=0, deadline=Deadline(60))
     assert said in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def cut(messages: list, length: int) -> list:
+    """As much of a stream as has `length` bytes in all."""
+    left = []
+    for blob, remaining in messages:
+        if length <= 0:
+            break
+        left.append((blob[:length], remaining))
+        length -= len(blob)
+    return left
+
+
+# Of meta pages, pages, messages of 32 KiB, and the digest: before, at and behind each edge.
+EDGES = [16, 80, PAGE, 2 * PAGE, 3 * PAGE, 32768, 65536, len(DATA) - PAGE, len(DATA), len(DATA) + 16, len(WHOLE)]
+
+
+@pytest.mark.parametrize("length", sorted({edge + near for edge in EDGES for near in (-1, 0, 1)} - {len(WHOLE)}))
+def test_a_stream_that_is_cut_leaves_nothing(tmp_path: Path, length: int) -> None:
+    messages = stream(DATA) if length < len(WHOLE) else [*stream(DATA), (b"x", 0)]
+    with pytest.raises(SnapshotBroken, match="ended early"):
+        snapshot_file.receive(cut(messages, length), str(tmp_path / "a.db.part"), reserve=0, deadline=Deadline(60))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("at", [0, 16, PAGE + 72, 3 * PAGE, 40_000, len(DATA) - 1])
+def test_a_bit_flipped_on_the_way_leaves_nothing(tmp_path: Path, at: int) -> None:
+    messages = stream(flipped(DATA, 8 * at + at % 8), digest=hashlib.sha256(DATA).digest())
+    with pytest.raises(SnapshotBroken, match="SHA-256"):
+        snapshot_file.receive(messages, str(tmp_path / "a.db.part"), reserve=0, deadline=Deadline(60))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_time_is_looked_at_with_each_message(tmp_path: Path) -> None:
+    deadline = Deadline(60)
+    come = 0
+
+    def slowly() -> t.Iterator[tuple[bytes, int]]:
+        nonlocal come
+        for message in stream(DATA, size=1024):
+            come += 1
+            if come == 5:
+                deadline._end = 0.0
+            yield message
+
+    with pytest.raises(EtcdError, match="did not end in time; 4096 of"):
+        snapshot_file.receive(slowly(), str(tmp_path / "a.db.part"), reserve=0, deadline=deadline)
+    assert come == 5
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> t.Iterator[Path]:
+    """A file system of 512 KiB: room for the snapshot, until somebody else writes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(place)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_fills_up_leaves_nothing(small_disk: Path) -> None:
+    def beside_another_writer() -> t.Iterator[tuple[bytes, int]]:
+        for index, message in enumerate(stream(DATA)):
+            yield message
+            if index == 0:
+                with contextlib.suppress(OSError), (small_disk / "other").open("wb", buffering=0) as other:
+                    while True:
+                        other.write(b"x" * 4096)
+
+    with pytest.raises(part_file.NoSpace, match="is full"):
+        snapshot_file.receive(beside_another_writer(), str(small_disk / "a.db.part"), reserve=0, deadline=Deadline(60))
+    whole = small_disk.parent / "whole"
+    whole.write_bytes(WHOLE)
+    with pytest.raises(part_file.NoSpace):
+        snapshot_file.take_over(str(whole), str(small_disk / "a.db.part"), reserve=0)
+    assert [entry.name for entry in small_disk.iterdir()] == ["other"]
+    assert whole.read_bytes() == WHOLE
+
+
+@pytest.fixture
+def short_files() -> t.Iterator[None]:
+    """No file may be longer than 20,000 bytes; Python ignores the signal, and the write fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("short_files")
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(EtcdError, match="could not be written: File too large"):
+        snapshot_file.receive(stream(DATA), str(tmp_path / "a.db.part"), reserve=0, deadline=Deadline(60))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> t.Iterator[Path]:
+    """A directory with one file, neither of which is this user's to write or read. For root, that is another user."""
+    place = tmp_path / "closed"
+    place.mkdir()
+    (place / "mine.db").write_bytes(WHOLE)
+    (place / "mine.db").chmod(0)
+    place.chmod(0o500)
+    user = os.geteuid()
+    for each in (tmp_path, *tmp_path.parents[:2]) if user == 0 else ():
+        each.chmod(0o755)
+    if user == 0:
+        place.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        yield place
+    finally:
+        os.seteuid(user)
+        place.chmod(0o700)
+
+
+def test_no_permission_is_said(closed: Path) -> None:
+    path = str(closed / "mine.db")
+    cases: list[tuple[t.Callable[[], object], str]] = [
+        (lambda: snapshot_file.verify(path), "could not be opened: Permission denied"),
+        (lambda: snapshot_file.make_directory(str(closed / "new")), "could not be made: Permission denied"),
+        (
+            lambda: snapshot_file.receive(stream(DATA), f"{path}.part", reserve=0, deadline=Deadline(60)),
+            "could not be made: Permission denied",
+        ),
+        (lambda: part_file.publish([f"{path}.part"]), "could not be renamed: Permission denied"),
+    ]
+    for act, said in cases:
+        with pytest.raises(EtcdError, match=said):
+            act()
+    assert [entry.name for entry in closed.iterdir()] == ["mine.db"]
 
 
 def test_a_stream_that_takes_too_long_leaves_nothing(tmp_path: Path) -> None:
