@@ -259,6 +259,7 @@ def closed(tmp_path: Path) -> t.Iterator[Path]:
     place.mkdir()
     (place / "mine.db").write_bytes(WHOLE)
     (place / "mine.db").chmod(0)
+    (place / "proven.db.part").write_bytes(WHOLE)
     place.chmod(0o500)
     user = os.geteuid()
     for each in (tmp_path, *tmp_path.parents[:2]) if user == 0 else ():
@@ -282,12 +283,12 @@ def test_no_permission_is_said(closed: Path) -> None:
             lambda: snapshot_file.receive(stream(DATA), f"{path}.part", reserve=0, deadline=Deadline(60)),
             "could not be made: Permission denied",
         ),
-        (lambda: part_file.publish([f"{path}.part"]), "could not be renamed: Permission denied"),
+        (lambda: part_file.publish([str(closed / "proven.db.part")]), "could not be renamed: Permission denied"),
     ]
     for act, said in cases:
         with pytest.raises(EtcdError, match=said):
             act()
-    assert [entry.name for entry in closed.iterdir()] == ["mine.db"]
+    assert sorted(entry.name for entry in closed.iterdir()) == ["mine.db", "proven.db.part"]
 
 
 def test_a_stream_that_takes_too_long_leaves_nothing(tmp_path: Path) -> None:
