@@ -22,6 +22,7 @@ venv: $(READY) ## Make the virtual environment; the other targets do so when it 
 $(READY): requirements.txt tests/requirements.txt
 	@command -v git > /dev/null || { echo "git is missing (Debian, Ubuntu: apt-get install git)" >&2; exit 1; }
 	@command -v openssl > /dev/null || { echo "openssl is missing (Debian, Ubuntu: apt-get install openssl)" >&2; exit 1; }
+	@command -v gpg > /dev/null || { echo "gpg is missing (Debian, Ubuntu: apt-get install gnupg)" >&2; exit 1; }
 	@command -v $(PYTHON3) > /dev/null || { echo "$(PYTHON3) is missing (Debian, Ubuntu: apt-get install python3 python3-venv)" >&2; exit 1; }
 	@$(PYTHON3) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$$($(PYTHON3) --version) found; Python 3.11, 3.12 or 3.13 is needed (name one: make PYTHON3=python3.12 ...)" >&2; exit 1; }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build Kubernetes, etcd, CoreDNS and kwok from Go modules, once per version.
+"""Build Kubernetes, etcd, CoreDNS, kwok and age from Go modules, once per version.
 
 Each program lives in the cache as ``bin/NAME-VERSION/`` with its binaries, the
 go.sum that it was built with and a SHA256SUMS; a directory without a matching
@@ -92,6 +92,16 @@ def coredns(version: str, go: str) -> Program:
 def kwok(version: str, go: str) -> Program:
     return Program(
         "kwok", version, go, {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, modules=(f"sigs.k8s.io/kwok@v{version}",)
+    )
+
+
+def age(version: str, go: str) -> Program:
+    return Program(
+        "age",
+        version,
+        go,
+        {"age": "filippo.io/age/cmd/age", "age-keygen": "filippo.io/age/cmd/age-keygen"},
+        modules=(f"filippo.io/age@v{version}",),
     )
 
 

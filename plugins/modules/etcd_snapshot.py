@@ -58,6 +58,7 @@ options:
   path:
     description:
       - The file. Required when O(state=verified).
+      - What is compressed or encrypted has that behind its name. When O(state=saved), this is the name without it.
       - When O(state=saved), a file that exists is never overwritten.
     type: path
   directory:
@@ -108,6 +109,32 @@ options:
         encrypted is missing.
     type: bool
     default: false
+  compression:
+    description:
+      - How the files of the backup are compressed. V(gzip) puts C(.gz) behind their names.
+      - A compressed snapshot is verified as any other. It is unpacked to a nameless file in its folder for that.
+    type: str
+    choices: [none, gzip]
+    default: none
+  age_recipients:
+    description:
+      - Public keys that the files of the backup are encrypted to by C(age), which puts C(.age) behind their names.
+        Each is an C(age1) key, or an SSH key of type C(ssh-ed25519) or C(ssh-rsa). Do not name private keys.
+      - C(age) has to be on the node. Where it is not, or refuses a key, nothing is saved.
+      - The plain files are proven before they are encrypted, and removed after the encrypted ones are synced. Without
+        the private key what is in those cannot be seen. A file with C(.json) behind the name of the snapshot keeps
+        their hashes and what is known of the snapshot, without a secret. That is what O(state=verified) and
+        O(state=pruned) go by, so the file has to stay beside them.
+    type: list
+    elements: str
+  gpg_recipients:
+    description:
+      - Public keys that the files of the backup are encrypted to by C(gpg), as with O(age_recipients). It puts C(.gpg)
+        behind their names.
+      - Each is a whole fingerprint of a key in the keyring of the user on the node, or the absolute path of a file
+        there with one public key. The keys are trusted because they are named.
+    type: list
+    elements: str
   root:
     description: The folder that holds the node's file system for O(node_files).
     type: path
@@ -138,6 +165,14 @@ EXAMPLES = r"""
     node_files: true
   register: snapshot
 
+- name: Save a backup that only the holder of a private key can read
+  evergreen.kubeadm.etcd_snapshot:
+    directory: /var/backups/etcd
+    node_files: true
+    compression: gzip
+    age_recipients:
+      - "{{ backup_public_key }}"
+
 - name: Prove that the copy elsewhere is the same file and whole
   evergreen.kubeadm.etcd_snapshot:
     state: verified
@@ -167,6 +202,13 @@ path:
   sample: /var/backups/etcd/etcd-production-20260131T120000123Z.db
 sha256:
   description: SHA-256 of the whole file, as C(sha256sum) prints it. Empty in check mode.
+  type: str
+  returned: when O(state=saved) or O(state=verified)
+  sample: 0e5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6
+plain_sha256:
+  description:
+    - SHA-256 of the snapshot itself, neither compressed nor encrypted. Empty in check mode.
+    - When O(state=verified) and the file is encrypted, that of the snapshot that was encrypted.
   type: str
   returned: when O(state=saved) or O(state=verified)
   sample: 0e5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6
@@ -377,8 +419,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
     backup_names,
+    encryption,
     manifest,
     observe,
+    packing,
     pruning,
     retention,
     saving,
@@ -411,13 +455,17 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         max_index_gap=params["max_index_gap"],
         require_follower=params["require_follower"],
         node_root=params["root"] if params["node_files"] else None,
+        packing=packing.Packing(
+            params["compression"] == "gzip",
+            encryption.find(params["age_recipients"] or (), params["gpg_recipients"] or ()),
+        ),
     )
     client, note = observe.open_client(access, params)
     planned = saving.plan(client, access, wish)
     status = planned.status
     result: dict[str, t.Any] = {
         "changed": True,
-        "path": wish.path,
+        "path": planned.order.paths()[0],
         "member": {
             "id": f"{status.member_id:x}",
             "name": planned.member.member.name,
@@ -432,6 +480,7 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         return {
             **result,
             "sha256": "",
+            "plain_sha256": "",
             "size": status.db_size + snapshot_file.DIGEST_SIZE,
             "revision": status.revision,
             "keys": None,
@@ -470,11 +519,15 @@ def main() -> None:
             "max_index_gap": {"type": "int", "default": 1000},
             "node_files": {"type": "bool", "default": False},
             "root": {"type": "path", "default": "/"},
+            "compression": {"type": "str", "choices": ["none", "gzip"], "default": "none"},
+            "age_recipients": {"type": "list", "elements": "str"},
+            "gpg_recipients": {"type": "list", "elements": "str"},
             "min_free_mib": {"type": "int", "default": 256},
             "timeout_s": {"type": "float", "default": 1800},
             **observe.ARGUMENT_SPEC,
         },
         required_if=[("state", "verified", ["path"]), ("state", "pruned", ["keep_last", "keep_days"], True)],
+        mutually_exclusive=[("age_recipients", "gpg_recipients")],
         required_together=[("client_cert", "client_key")],
         supports_check_mode=True,
     )

@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import hashlib
 import json
+import os
+import subprocess
 import tarfile
 import typing as t
 from pathlib import Path
@@ -15,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from etcd_cluster import Cluster, etcdutl_status, run_module
+from lab import golang
 
 KEY = "-----BEGIN EC PRIVATE KEY----- seen nowhere"
 
@@ -144,3 +149,126 @@ def test_what_killed_saves_left_of_any_kind_goes(etcd: Cluster, node: Path, tmp_
     result = save(etcd, place, node_files=True, root=str(node), label="x")
     assert result["removed"] == sorted(left)
     assert names(place) == sorted(Path(path).name for path in [*first["files"], *result["files"]])
+
+
+def test_a_compressed_backup(etcd: Cluster, node: Path, tmp_path: Path) -> None:
+    place = tmp_path / "backups"
+    options = {"node_files": True, "root": str(node), "compression": "gzip"}
+    told = save(etcd, place, True, **options)
+    result = save(etcd, place, **options)
+    assert "failed" not in result, result
+    assert [Path(path).suffixes[-1:] for path in told["files"]] == [[".gz"], [".gz"]]
+    assert names(place) == sorted(Path(path).name for path in result["files"])
+    path = Path(result["path"])
+    assert result["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    plain = tmp_path / "plain.db"
+    plain.write_bytes(gzip.decompress(path.read_bytes()))
+    assert result["plain_sha256"] == hashlib.sha256(plain.read_bytes()).hexdigest()
+    assert etcdutl_status(str(plain))["totalKey"] == result["keys"] == 300
+    again = verify(str(path), sha256=result["sha256"])
+    assert "failed" not in again, again
+    for key in ("plain_sha256", "revision", "keys", "archive", "files"):
+        assert again[key] == result[key], key
+    save(etcd, place, **options)
+    pruned = run_module("etcd_snapshot", {"state": "pruned", "directory": str(place), "keep_last": 1})
+    assert pruned["removed"] == result["files"]
+
+
+@dataclasses.dataclass
+class Keys:
+    """A key pair: the option that names the public one, and the command that decrypts with the private one."""
+
+    option: dict[str, list[str]]
+    decrypt: list[str]
+    suffix: str
+
+
+@pytest.fixture(scope="module", params=["age", "gpg fingerprint", "gpg file"])
+def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Keys]:
+    place = tmp_path_factory.mktemp("keys")
+    if request.param == "age":
+        programs = golang.build(golang.age("1.2.1", "1.24"), golang.cache_directory())
+        subprocess.run([programs / "age-keygen", "-o", place / "key"], check=True, capture_output=True)
+        public = subprocess.run(
+            [programs / "age-keygen", "-y", place / "key"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", str(programs), prepend=os.pathsep)
+            yield Keys({"age_recipients": [public]}, ["age", "--decrypt", "--identity", str(place / "key")], ".age")
+        return
+    place.chmod(0o700)
+    gpg = ["gpg", "--homedir", str(place), "--batch", "--quiet", "--passphrase", ""]
+    subprocess.run(
+        [*gpg, "--quick-generate-key", "backup@example.org", "rsa2048", "encrypt", "never"],
+        check=True,
+        capture_output=True,
+    )
+    listed = subprocess.run([*gpg, "--list-keys", "--with-colons"], check=True, capture_output=True, text=True).stdout
+    fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "gpg file":
+            subprocess.run([*gpg, "--output", str(place / "key.pub"), "--export", fingerprint], check=True)
+            yield Keys({"gpg_recipients": [str(place / "key.pub")]}, [*gpg, "--decrypt"], ".gpg")
+        else:
+            patch.setenv("GNUPGHOME", str(place))
+            yield Keys({"gpg_recipients": [fingerprint]}, [*gpg, "--decrypt"], ".gpg")
+    subprocess.run(["gpgconf", "--homedir", str(place), "--kill", "gpg-agent"], check=True)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_an_encrypted_backup(etcd: Cluster, node: Path, tmp_path: Path, keys: Keys, compression: str) -> None:
+    place = tmp_path / "backups"
+    options = {"node_files": True, "root": str(node), "compression": compression, **keys.option}
+    told = save(etcd, place, True, **options)
+    assert not place.exists()
+    assert told["path"].endswith(keys.suffix)
+    result = save(etcd, place, **options)
+    assert "failed" not in result, result
+    assert len(result["files"]) == len(told["files"]) == 3
+    assert names(place) == sorted(Path(path).name for path in result["files"])
+    path, bundle, beside = map(Path, result["files"])
+    for each in (path, bundle, beside):
+        assert KEY.encode() not in each.read_bytes()
+        assert b"/registry/pods" not in each.read_bytes()
+        assert each.stat().st_mode & 0o777 == 0o600
+
+    back = tmp_path / "back.db"
+    for file in (path, bundle):
+        content = subprocess.run([*keys.decrypt, str(file)], check=True, capture_output=True).stdout
+        content = gzip.decompress(content) if compression == "gzip" else content
+        (back if file is path else tmp_path / "back.tar").write_bytes(content)
+    assert hashlib.sha256(back.read_bytes()).hexdigest() == result["plain_sha256"]
+    assert etcdutl_status(str(back))["totalKey"] == 300
+    with tarfile.open(tmp_path / "back.tar") as tar:
+        assert t.cast("t.IO[bytes]", tar.extractfile("files/etc/kubernetes/pki/ca.key")).read().decode() == KEY
+
+    again = verify(str(path), sha256=result["sha256"])
+    assert "failed" not in again, again
+    for key in ("plain_sha256", "revision", "keys", "archive", "files", "storage_version"):
+        assert again[key] == result[key], key
+    for file in (path, bundle):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1])
+        assert failed(verify(str(path))) == [f"ciphertext {file.name}"]
+        file.write_bytes(whole)
+    # What prune goes by: the damaged newest one does not count.
+    newer = save(etcd, place, **options)
+    Path(newer["path"]).write_bytes(b"cut")
+    pruned = run_module("etcd_snapshot", {"state": "pruned", "directory": str(place), "keep_last": 1})
+    assert (pruned["changed"], [row["verified"] for row in pruned["kept"]]) == (False, [False, True])
+
+
+def test_a_recipient_that_is_refused_is_so_before_anything_is_written(
+    etcd: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "backups"
+    (tmp_path / "empty").mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(tmp_path / "empty"))
+    for check_mode in (True, False):
+        result = save(etcd, place, check_mode, gpg_recipients=["0123456789ABCDEF0123456789ABCDEF01234567"])
+        assert result["failed"]
+        assert "gpg failed" in result["msg"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = save(etcd, place, gpg_recipients=["0123456789ABCDEF0123456789ABCDEF01234567"])
+    assert "gpg is not on this machine" in result["msg"]
+    assert not place.exists()

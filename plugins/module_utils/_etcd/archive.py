@@ -18,6 +18,7 @@ import os
 import pwd
 import tarfile
 import typing as t
+import zlib
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, EtcdError
@@ -110,7 +111,7 @@ def _compare(stream: t.IO[bytes], found: VerifiedArchive) -> tuple[list[str], in
                 entry = expected.pop(member.name, None)
                 problems += _differences(member, data, entry)
                 files += 1
-    except (tarfile.TarError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError) as error:
         problems.append(f"it cannot be read: {type(error).__name__}")
     if not found.manifest and not problems:
         problems.append(f"it has no {MANIFEST}")

@@ -74,6 +74,18 @@ def own_name(name: str) -> OwnName | None:
     return OwnName(match["name"], match["label"], taken, match["suffix"] or "")
 
 
+def split_packed(path: str) -> tuple[str, str]:
+    """(`path` without what packing put behind it, that): ``("a.db", ".gz.age")`` of ``a.db.gz.age``."""
+    for packed in sorted(PACKED, key=len, reverse=True):
+        if packed and path.endswith(packed):
+            return path[: -len(packed)], packed
+    return path, ""
+
+
+def is_encrypted(path: str) -> bool:
+    return path.endswith((AGE, GPG))
+
+
 def stale_parts(names: t.Iterable[str], own: str) -> list[str]:
     """Which of a directory's `names` are left over from killed saves: of default names, and of the file name `own`.
 

@@ -17,9 +17,16 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import archive, backup_names, part_file
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
+    archive,
+    backup_names,
+    packing,
+    part_file,
+    sidecar,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Check, Status, View
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.node_files import NodeFiles
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.packing import NOTHING, Packing
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.part_file import Written
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import Verified
 
@@ -34,10 +41,16 @@ class Order:
     reserve: int
     """Bytes that have to stay free."""
     node_files: NodeFiles | None = None
+    packing: Packing = NOTHING
 
     def paths(self) -> list[str]:
         """The files that there will be, the snapshot first."""
-        return [self.path, *([self.path + backup_names.ARCHIVE] if self.node_files else [])]
+        packed = self.packing.suffix
+        return [
+            self.path + packed,
+            *([self.path + backup_names.ARCHIVE + packed] if self.node_files else []),
+            *([self.path + backup_names.SIDECAR] if self.packing.encryption else []),
+        ]
 
 
 @dataclass(frozen=True)
@@ -45,8 +58,10 @@ class Completed:
     """All files of a backup, with their final paths."""
 
     snapshot: Written
+    plain_sha256: str
     archive: Written | None
     archive_manifest: JsonDict
+    files: list[str]
     checks: list[Check]
 
     def result(self) -> JsonDict:
@@ -56,16 +71,17 @@ class Completed:
             "path": self.snapshot.path,
             "sha256": self.snapshot.sha256,
             "size": self.snapshot.size,
+            "plain_sha256": self.plain_sha256,
             "archive": archive.as_result(bundle.path, bundle.size, bundle.sha256, self.archive_manifest)
             if bundle
             else None,
-            "files": [written.path for written in (self.snapshot, bundle) if written],
+            "files": self.files,
         }
 
 
 def room(order: Order, plain: int) -> int:
     """How many bytes the files of a backup need while they are made, with a snapshot of `plain` bytes."""
-    return plain + (archive.size_of(order.node_files) if order.node_files else 0)
+    return packing.room(order.packing, plain + (archive.size_of(order.node_files) if order.node_files else 0))
 
 
 def facts(path: str, found: Verified, status: Status, view: View) -> JsonDict:
@@ -102,26 +118,65 @@ def complete(order: Order, found: Verified, known: JsonDict, deadline: Deadline)
     """Make the rest of the backup from the proven ``.part`` of the snapshot, and publish all of it.
 
     Leaves none of its files where anything fails, except the snapshot's part,
-    which is the caller's.
+    which is the caller's until then.
     """
-    made: list[str] = []
-    checks: list[Check] = []
-    snapshot = Written(order.path, found.size, found.sha256)
-    bundle: Written | None = None
+    plain = [Written(order.path, found.size, found.sha256)]
     manifest: JsonDict = {}
+    checks: list[Check] = []
+    made: list[str] = []
     try:
         if order.node_files:
-            part = order.path + backup_names.ARCHIVE + backup_names.PART
-            made.append(part)
-            bundle, manifest, more = _archive(part, order, order.node_files, known, deadline)
+            made.append(order.path + backup_names.ARCHIVE + backup_names.PART)
+            bundle, manifest, more = _archive(made[-1], order, order.node_files, known, deadline)
+            plain.append(bundle)
+            checks += more
+        files = plain
+        if order.packing.suffix:
+            files, more = _pack(plain, order, made, deadline)
             checks += more
         _require(checks, order.path)
-        part_file.publish([file.path + backup_names.PART for file in (bundle, snapshot) if file])
+        extra = _sidecar(files, manifest, order, known, made, deadline)
+        # The name of the snapshot is given last.
+        part_file.publish([file.path + backup_names.PART for file in (*files[1:], *extra, files[0])])
     except BaseException:
         for path in made:
             part_file.remove(path)
         raise
-    return Completed(snapshot, bundle, manifest, checks)
+    if files is not plain:
+        for file in plain:
+            part_file.remove(file.path + backup_names.PART)
+    return Completed(
+        files[0], found.sha256, files[1] if files[1:] else None, manifest, [f.path for f in (*files, *extra)], checks
+    )
+
+
+def _pack(
+    plain: t.Sequence[Written], order: Order, made: list[str], deadline: Deadline
+) -> tuple[list[Written], list[Check]]:
+    files: list[Written] = []
+    checks: list[Check] = []
+    for file in plain:
+        made.append(file.path + order.packing.suffix + backup_names.PART)
+        packed, more = packing.pack(
+            file.path + backup_names.PART, file, order.packing, reserve=order.reserve, deadline=deadline
+        )
+        files.append(packed)
+        checks += more
+    return files, checks
+
+
+def _sidecar(
+    files: t.Sequence[Written], manifest: JsonDict, order: Order, known: JsonDict, made: list[str], deadline: Deadline
+) -> list[Written]:
+    if not order.packing.encryption:
+        return []
+    path = order.path + backup_names.SIDECAR
+    made.append(path + backup_names.PART)
+    names = [entry["path"] for entry in manifest.get("files") or ()]
+    bundle = {"archive": {"files": names, "left_out": manifest["left_out"]}} if manifest else {}
+    text = sidecar.text({**known, **bundle}, files)
+    written = part_file.write(made[-1], [text], reserve=order.reserve, deadline=deadline)
+    return [Written(path, written.size, written.sha256)]
 
 
 def _archive(

@@ -18,6 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
     part_file,
     retention,
     snapshot_file,
+    verifying,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.retention import Backup, Rules, Verdict
@@ -166,7 +167,7 @@ def _verifies(directory: str, backup: Backup) -> bool:
         own = backup_names.own_name(name)
         if own and own.is_snapshot:
             try:
-                if snapshot_file.verify(os.path.join(directory, name)).ok:
+                if verifying.prove(os.path.join(directory, name)).ok:
                     return True
             except EtcdError:
                 continue

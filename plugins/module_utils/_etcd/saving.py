@@ -35,6 +35,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     Status,
     View,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.packing import NOTHING, Packing
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.snapshot_file import SnapshotBroken
 
 
@@ -49,6 +50,7 @@ class Wish:
     require_follower: bool
     node_root: str | None = None
     """The folder of the node's file system where its files are saved too; None where they are not."""
+    packing: Packing = NOTHING
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def plan(client: observe.Client, access: Access, wish: Wish) -> Plan:
                 f"{wish.path + suffix} already exists.", hint="Name another path; a snapshot is never overwritten."
             )
     files = node_files.collect(wish.node_root) if wish.node_root else None
-    order = completing.Order(wish.path, wish.reserve, files)
+    order = completing.Order(wish.path, wish.reserve, files, wish.packing)
     view = observe.look(client, access)
     checks = decisions.snapshot_checks(view, max_index_gap=wish.max_index_gap, require_follower=wish.require_follower)
     local = view.local

@@ -176,14 +176,15 @@ def verify(path: str) -> Verified:
     except OSError as error:
         raise SnapshotBroken(f"The snapshot {path} could not be opened: {error.strerror}.") from None
     try:
-        return _verify(file)
+        return verify_open(file)
     except OSError as error:
         raise SnapshotBroken(f"The snapshot {path} could not be read: {error.strerror}.") from None
     finally:
         os.close(file)
 
 
-def _verify(file: int) -> Verified:
+def verify_open(file: int) -> Verified:
+    """As `verify`, of an open file. Raises OSError."""
     size = os.fstat(file).st_size
     sha256, data_digest, trailer = _digests(file, size)
     found = Verified(size, sha256)
