@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import tarfile
 import typing as t
 from pathlib import Path
@@ -272,3 +273,56 @@ def test_a_recipient_that_is_refused_is_so_before_anything_is_written(
     result = save(etcd, place, gpg_recipients=["0123456789ABCDEF0123456789ABCDEF01234567"])
     assert "gpg is not on this machine" in result["msg"]
     assert not place.exists()
+
+
+PLAY = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  module_defaults:
+    evergreen.kubeadm.etcd_member: {manifest: "%(manifest)s", interval_s: 0.1}
+    evergreen.kubeadm.etcd_snapshot: {manifest: "%(manifest)s", root: "%(root)s", min_free_mib: 1}
+  tasks:
+    - ansible.builtin.import_role:
+        name: evergreen.kubeadm.etcd_backup
+      vars:
+        etcd_backup_directory: "%(place)s/backups"
+        etcd_backup_fetch_directory: "%(place)s/controller"
+    - ansible.builtin.debug:
+        msg: The upgrade goes on
+"""
+
+
+def test_the_role_saves_fetches_and_prunes(etcd: Cluster, node: Path, tmp_path: Path) -> None:
+    text = PLAY % {"manifest": etcd.members[0].manifest, "root": node, "place": tmp_path}
+    (tmp_path / "play.yml").write_text(text)
+
+    def play(*more: str, **variables: t.Any) -> str:
+        program = Path(sys.executable).parent / "ansible-playbook"
+        values = json.dumps({"ansible_python_interpreter": sys.executable, **variables})
+        done = subprocess.run(
+            [str(program), "-i", "localhost,", "-e", values, *more, "play.yml"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "The upgrade goes on" in done.stdout
+        assert KEY not in done.stdout + done.stderr
+        return done.stdout
+
+    play("--check", etcd_backup_keep_last=1)
+    assert not (tmp_path / "backups").exists()
+    play(etcd_backup_label="a")
+    first = names(tmp_path / "controller")
+    assert [Path(name).suffix for name in first] == [".db", ".tar"]
+    # What prunes may fail; the backup is good and what comes after it must not wait.
+    said = play(etcd_backup_label="a", etcd_backup_keep_last=0)
+    assert "WARNING: keep_last is 0" in said
+    assert len(names(tmp_path / "controller")) == 4
+    play("-vvv", etcd_backup_label="a", etcd_backup_keep_last=1, etcd_backup_compression="gzip")
+    copies = names(tmp_path / "controller")
+    assert len(copies) == 6
+    assert names(tmp_path / "backups") == [name for name in copies if ".gz" in name]

@@ -23,6 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import bac
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 
 _PROBE_S = 30.0
+"""Seconds for a few bytes, and for the end of a program that has written all."""
 _BLOCK = 1 << 17
 _MOST_SAID = 400
 _AGE_RECIPIENT = re.compile(r"age1[a-z0-9]+|ssh-(?:ed25519|rsa) [A-Za-z0-9+/=]+(?: [^\n]*)?")
@@ -108,19 +109,21 @@ def encrypted(encryption: Encryption, blocks: t.Iterable[bytes], deadline: Deadl
             process = subprocess.Popen(encryption.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
         except OSError as error:
             raise EncryptionFailed(f"{encryption.argv[0]} could not be started: {error.strerror}.") from None
+        sink, output = t.cast("t.IO[bytes]", process.stdin), t.cast("t.IO[bytes]", process.stdout)
         failures: list[BaseException] = []
-        feeder = threading.Thread(target=_feed, args=(process, blocks, failures), daemon=True)
+        feeder = threading.Thread(target=_feed, args=(process, sink, blocks, failures), daemon=True)
         feeder.start()
         try:
-            yield from _output(process, encryption, deadline)
-            feeder.join()
-            status = process.wait()
+            yield from _output(output, encryption, deadline)
+            try:
+                status = process.wait(deadline.clip(_PROBE_S))
+            except subprocess.TimeoutExpired:
+                raise EncryptionFailed(f"{encryption.program} did not end in time.") from None
         finally:
             process.kill()
             process.wait()
             feeder.join()
-            if process.stdout:
-                process.stdout.close()
+            output.close()
         if failures and not isinstance(failures[0], BrokenPipeError):
             raise failures[0]
         if status:
@@ -134,9 +137,8 @@ def encrypted(encryption: Encryption, blocks: t.Iterable[bytes], deadline: Deadl
             raise EncryptionFailed(f"{encryption.program} did not take all of its input.")
 
 
-def _output(process: subprocess.Popen[bytes], encryption: Encryption, deadline: Deadline) -> t.Iterator[bytes]:
-    assert process.stdout
-    file = process.stdout.fileno()
+def _output(output: t.IO[bytes], encryption: Encryption, deadline: Deadline) -> t.Iterator[bytes]:
+    file = output.fileno()
     while True:
         if deadline.expired():
             raise EncryptionFailed(f"{encryption.program} did not end in time.")
@@ -148,12 +150,13 @@ def _output(process: subprocess.Popen[bytes], encryption: Encryption, deadline: 
         yield block
 
 
-def _feed(process: subprocess.Popen[bytes], blocks: t.Iterable[bytes], failures: list[BaseException]) -> None:
-    assert process.stdin
+def _feed(
+    process: subprocess.Popen[bytes], sink: t.IO[bytes], blocks: t.Iterable[bytes], failures: list[BaseException]
+) -> None:
     try:
         for block in blocks:
-            process.stdin.write(block)
-        process.stdin.close()
+            sink.write(block)
+        sink.close()
     except BrokenPipeError as error:
         # The program has ended before its input; where it failed, its exit code says why.
         failures.append(error)
@@ -162,4 +165,4 @@ def _feed(process: subprocess.Popen[bytes], blocks: t.Iterable[bytes], failures:
         process.kill()
     finally:
         with contextlib.suppress(OSError):
-            process.stdin.close()
+            sink.close()

@@ -121,6 +121,9 @@ def test_a_program_that_fails_leaves_nothing(tmp_path: Path, program: Encryption
 def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(EncryptionFailed, match="in time"):
         list(encryption.encrypted(python("import time; time.sleep(600)"), [b"x" * 1_000_000], Deadline(0.2)))
+    silent = python("import os, time; os.close(1); time.sleep(600)")
+    with pytest.raises(EncryptionFailed, match="in time"):
+        list(encryption.encrypted(silent, [b"x" * 1_000_000], Deadline(1)))
 
 
 def test_what_cannot_be_read_is_not_half_encrypted(tmp_path: Path) -> None:
