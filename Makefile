@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule molecule-drain test bench-drain docs-check role-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain test bench-drain bench-etcd docs-check role-docs lab lab-destroy demo clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -55,7 +55,10 @@ test: $(READY) ## All of the above.
 	$(TESTS)
 
 bench-drain: $(READY) ## Drains by drain_node, kubectl and kubernetes.core beside each other; see docs/benchmarks.md.
-	$(PYTHON) tests/bench
+	$(PYTHON) tests/bench drain
+
+bench-etcd: $(READY) ## etcd snapshots by etcd_snapshot, etcdctl and etcdutl beside each other; see docs/benchmarks.md.
+	$(PYTHON) tests/bench etcd
 
 docs-check: $(READY) ## The checks about documentation only.
 	$(TESTS) docs

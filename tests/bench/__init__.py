@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Drains by the collection and by its peers, measured side by side on a real control plane."""
+"""The collection and its peers, measured side by side on real etcd and Kubernetes."""

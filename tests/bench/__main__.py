@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python tests/bench``: the packages that it needs are found from this checkout."""
+"""``python tests/bench [drain | etcd]``, drains where nothing is named. What it needs is found from this checkout."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ ROOT = HERE.parents[1]
 def main() -> int:
     # Run as a directory, Python looks for modules in it, not in what it is a package of.
     sys.path[:1] = [str(path) for path in (ROOT / ".collections", ROOT, HERE.parent, HERE.parent / "integration")]
-    from bench.drain import main as bench_drain
-
-    return bench_drain()
+    subject, arguments = "drain", sys.argv[1:]
+    if arguments and arguments[0] in ("drain", "etcd"):
+        subject, *arguments = arguments
+    if subject == "etcd":
+        from bench.etcd import main as bench
+    else:
+        from bench.drain import main as bench
+    return bench(arguments)
 
 
 if __name__ == "__main__":

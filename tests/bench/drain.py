@@ -9,10 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.metadata
-import json
-import os
 import platform
-import sys
 import tempfile
 import time
 import typing as t
@@ -23,6 +20,7 @@ from bench.cases import CASES, STOP_AFTER, TIMEOUT_S, TOOLS, Case, key_of, rotat
 from bench.cluster import AuditedCluster
 from bench.figures import Sample, goals_of, runs_of, table
 from bench.measure import BenchError, measure
+from bench.result import crowded_machine, keep, machine, say, say_goals
 from bench.stage import Stage, crowd, crowd_of
 from bench.tools import ROOT, USERS, Tools
 
@@ -93,25 +91,10 @@ class Bench:
         )
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
 def shown(sample: Sample, of: int) -> str:
     """A line of progress."""
     took = f"{sample.wall_s:6.1f} s  {sample.requests:5d} requests  {sample.rss_mib:5.0f} MiB"
     return f"{sample.case:<24} {sample.repetition}/{of}  {sample.tool:<26} {took}"
-
-
-def machine() -> Json:
-    """What the figures depend on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_mib": memory >> 20,
-        "load_1m_before": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
 
 
 def versions(cluster: AuditedCluster, peer_collections: Path) -> dict[str, str]:
@@ -131,16 +114,12 @@ def write(path: Path, bench: Bench, about: Json) -> None:
     goals = goals_of(runs, CASES)
     samples = [dataclasses.asdict(each) for each in bench.samples]
     result = {"runs": runs, "goals": goals, "failures": bench.failures, **about, "samples": samples}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    keep(path, result)
     say("\n" + "\n".join(table(runs)))
-    for goal in goals:
-        if not goal["met"]:
-            say(f"goal missed: {goal['case']}: {goal['goal']}: {goal['seen']:g}, at most {goal['limit']:g}")
-    say(f"{sum(goal['met'] for goal in goals)} of {len(goals)} goals met; {path}")
+    say_goals(goals, path)
 
 
-def main() -> int:
+def main(arguments: t.Sequence[str] | None = None) -> int:
     """Measure the cases that the command line names, all when it names none; 1 where one could not be measured."""
     by_key = {key_of(case): case for case in CASES}
     parser = argparse.ArgumentParser(description="Drain nodes by the collection, kubectl and kubernetes.core.")
@@ -149,12 +128,11 @@ def main() -> int:
     )
     parser.add_argument("--repetitions", type=int, default=3, help="of each case by each tool (default: 3)")
     parser.add_argument("--out", type=Path, default=RESULT, help="the file of the result")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.repetitions < 1:
         parser.error("--repetitions must be at least 1")
     about: Json = {"machine": machine(), "repetitions": options.repetitions, "stop_after": STOP_AFTER}
-    if about["machine"]["load_1m_before"] > about["machine"]["cores"] / 2:
-        say(f"others use this machine (load {about['machine']['load_1m_before']}), and the figures will show it")
+    crowded_machine(about["machine"])
     peer_collections = peer.collections_path(CACHE)
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as work:
         cluster = AuditedCluster(Path(work) / "c", USERS.values())
@@ -172,7 +150,3 @@ def main() -> int:
             cluster.stop()
             write(options.out, bench, about)
     return 1 if bench.failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from bench.cases import K8S_DRAIN, KUBECTL, MODULE, OURS, Case
+from bench.result import Goal, Run, goal_of, run_of, shown
 
 
 @dataclass(frozen=True)
@@ -24,27 +25,6 @@ class Sample:
     rss_mib: float
     requests: int
     requests_by_kind: dict[str, int] = field(default_factory=dict)
-
-
-class Run(t.TypedDict):
-    """One comparison: the median of ours, that of a peer, and ours divided by theirs."""
-
-    case: str
-    metric: str
-    ours: float
-    peer: str
-    theirs: float
-    ratio: float
-
-
-class Goal(t.TypedDict):
-    """What was to be reached, and whether it was."""
-
-    case: str
-    goal: str
-    seen: float
-    limit: float
-    met: bool
 
 
 MEASURES = ("wall_s", "requests", "rss_mib")
@@ -74,16 +54,7 @@ def runs_of(samples: t.Sequence[Sample]) -> list[Run]:
                 mine, theirs = (median(samples, case, tool, measure) for tool in (ours, peer))
                 if mine is None or not theirs:
                     continue
-                runs.append(
-                    {
-                        "case": case,
-                        "metric": prefix + measure,
-                        "ours": round(mine, 3),
-                        "peer": peer,
-                        "theirs": round(theirs, 3),
-                        "ratio": round(mine / theirs, 3),
-                    }
-                )
+                runs.append(run_of(case, prefix + measure, mine, peer, theirs))
     return runs
 
 
@@ -98,7 +69,7 @@ def goals_of(runs: t.Iterable[Run], cases: t.Iterable[Case]) -> list[Goal]:
     goals: dict[tuple[str, str], Goal] = {}
 
     def add(case: str, goal: str, seen: float, limit: float) -> None:
-        goals[case, goal] = {"case": case, "goal": goal, "seen": seen, "limit": limit, "met": seen <= limit}
+        goals[case, goal] = goal_of(case, goal, seen, limit)
 
     for run in runs:
         case = known[run["case"]]
@@ -121,10 +92,10 @@ def table(runs: t.Iterable[Run]) -> list[str]:
     lines = ["| case | metric | ours | kubectl drain | ratio | k8s_drain | ratio |", "|---|---|---|---|---|---|---|"]
     for (case, metric), by_peer in sorted(rows.items(), key=lambda row: _order(row[0], rows)):
         ours = next(iter(by_peer.values()))["ours"]
-        cells = [case, metric, _shown(ours)]
+        cells = [case, metric, shown(ours)]
         for peer in (KUBECTL, K8S_DRAIN):
             found = by_peer.get(peer)
-            cells += [_shown(found["theirs"]), f"{found['ratio']:.2f}"] if found else ["", ""]
+            cells += [shown(found["theirs"]), f"{found['ratio']:.2f}"] if found else ["", ""]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -134,7 +105,3 @@ def _order(row: tuple[str, str], rows: t.Iterable[tuple[str, str]]) -> tuple[int
     case, metric = row
     metrics = ("wall_s", "module_wall_s", "requests", "rss_mib", "module_rss_mib")
     return list(dict.fromkeys(name for name, _metric in rows)).index(case), metrics.index(metric)
-
-
-def _shown(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"

@@ -223,21 +223,19 @@ class Cluster:
     def follower(self) -> Member:
         return next(member for member in self.members if member is not self.leader())
 
+    def etcdctl_command(self, member: Member) -> list[str]:
+        """etcdctl of the member's version, with what it needs to reach it."""
+        return [
+            str(binaries(member.version) / "etcdctl"),
+            f"--endpoints={member.url}",
+            f"--cacert={self.pki}/ca.crt",
+            f"--cert={self.pki}/healthcheck-client.crt",
+            f"--key={self.pki}/healthcheck-client.key",
+        ]
+
     def etcdctl(self, member: Member, *arguments: str) -> str:
-        done = subprocess.run(
-            [
-                str(binaries() / "etcdctl"),
-                f"--endpoints={member.url}",
-                f"--cacert={self.pki}/ca.crt",
-                f"--cert={self.pki}/healthcheck-client.crt",
-                f"--key={self.pki}/healthcheck-client.key",
-                *arguments,
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout
+        command = [*self.etcdctl_command(member), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def start_module(name: str, arguments: dict[str, t.Any], check_mode: bool = False) -> subprocess.Popen[str]:

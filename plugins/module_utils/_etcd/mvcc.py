@@ -84,7 +84,7 @@ class LiveKeys:
         for number in range(self.first, self.stop):
             self._shares[number] = array("Q", _alive(self._shares[number]))
         self._held = sum(map(len, self._shares))
-        while self._held > self._limit // 2 and self.stop - self.first > 1:
+        while self._held > self._limit * 3 // 4 and self.stop - self.first > 1:
             self.stop = (self.first + self.stop + 1) // 2
             self._shares[self.stop :] = [array("Q") for _share in range(self.stop, SHARES)]
             self._held = sum(map(len, self._shares))
