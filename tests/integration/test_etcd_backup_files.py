@@ -75,7 +75,7 @@ def names(place: Path) -> list[str]:
 
 
 def test_old_snapshots_go_and_the_newest_that_verifies_stays(etcd: Cluster, tmp_path: Path) -> None:
-    saved = [save(etcd, tmp_path)["path"] for _ in range(4)]
+    saved = [save(etcd, tmp_path)["path"] for _time in range(4)]
     (tmp_path / "notes.txt").write_text("mine")
     for path in saved[2:]:
         with Path(path).open("r+b") as file:
