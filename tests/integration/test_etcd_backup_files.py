@@ -205,7 +205,7 @@ def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         capture_output=True,
     )
     listed = subprocess.run([*gpg, "--list-keys", "--with-colons"], check=True, capture_output=True, text=True).stdout
-    fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
+    fingerprint = next((line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr")), "")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "gpg file":
             subprocess.run([*gpg, "--output", str(place / "key.pub"), "--export", fingerprint], check=True)

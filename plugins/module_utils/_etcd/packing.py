@@ -102,26 +102,32 @@ def opened(path: str) -> t.Iterator[t.IO[bytes]]:
             yield file
 
 
-@contextlib.contextmanager
-def unpacked(path: str, reserve: int = 0) -> t.Iterator[int]:
-    """The descriptor of a nameless file in the folder of `path` with its plain contents.
+def unpacked(path: str, reserve: int = 0) -> t.IO[bytes]:
+    """A nameless file in the folder of `path` with its plain contents; whoever asks closes it.
 
     Raises EtcdError where there is no room, or where the contents are damaged.
     """
     directory = os.path.dirname(os.path.abspath(path))
+    with contextlib.ExitStack() as on_failure:
+        try:
+            out = on_failure.enter_context(tempfile.TemporaryFile(dir=directory))
+            _unpack(path, out, directory, reserve)
+        except (OSError, EOFError, zlib.error) as error:
+            raise EtcdError(f"{path} could not be unpacked: {_said(error)}.") from None
+        on_failure.pop_all()
+        return out
+
+
+def _unpack(path: str, out: t.IO[bytes], directory: str, reserve: int) -> None:
     written = look_at = 0
-    try:
-        with tempfile.TemporaryFile(dir=directory) as out, opened(path) as source:
-            while block := source.read(part_file.BLOCK):
-                if written >= look_at:
-                    part_file.require_space(directory, len(block), reserve, written)
-                    look_at = written + part_file.LOOK_EVERY
-                out.write(block)
-                written += len(block)
-            out.flush()
-            yield out.fileno()
-    except (OSError, EOFError, zlib.error) as error:
-        raise EtcdError(f"{path} could not be unpacked: {_said(error)}.") from None
+    with opened(path) as source:
+        while block := source.read(part_file.BLOCK):
+            if written >= look_at:
+                part_file.require_space(directory, len(block), reserve, written)
+                look_at = written + part_file.LOOK_EVERY
+            out.write(block)
+            written += len(block)
+    out.flush()
 
 
 def _read_back(part: str, name: str, expected: str) -> Check:

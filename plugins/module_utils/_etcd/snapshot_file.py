@@ -176,15 +176,20 @@ def verify(path: str) -> Verified:
     except OSError as error:
         raise SnapshotBroken(f"The snapshot {path} could not be opened: {error.strerror}.") from None
     try:
-        return verify_open(file)
-    except OSError as error:
-        raise SnapshotBroken(f"The snapshot {path} could not be read: {error.strerror}.") from None
+        return verify_open(file, path)
     finally:
         os.close(file)
 
 
-def verify_open(file: int) -> Verified:
-    """As `verify`, of an open file. Raises OSError."""
+def verify_open(file: int, path: str) -> Verified:
+    """As `verify`, of an open file; `path` is what errors call it."""
+    try:
+        return _verify(file)
+    except OSError as error:
+        raise SnapshotBroken(f"The snapshot {path} could not be read: {error.strerror}.") from None
+
+
+def _verify(file: int) -> Verified:
     size = os.fstat(file).st_size
     sha256, data_digest, trailer = _digests(file, size)
     found = Verified(size, sha256)

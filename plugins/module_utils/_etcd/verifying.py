@@ -53,7 +53,7 @@ def prove(path: str) -> Proof:
         return _prove_encrypted(path, known)
     if packed:
         with packing.unpacked(path) as file:
-            found = snapshot_file.verify_open(file)
+            found = snapshot_file.verify_open(file.fileno(), path)
         sha256, size = part_file.sha256_of(path)
     else:
         found = snapshot_file.verify(path)

@@ -262,9 +262,12 @@ def closed(tmp_path: Path) -> t.Iterator[Path]:
     (place / "proven.db.part").write_bytes(WHOLE)
     place.chmod(0o500)
     user = os.geteuid()
-    for each in (tmp_path, *tmp_path.parents[:2]) if user == 0 else ():
-        each.chmod(0o755)
     if user == 0:
+        # The way there is open to that other user.
+        for each in (tmp_path, *tmp_path.parents):
+            mode = each.stat().st_mode & 0o7777
+            if not mode & 0o001:
+                each.chmod(mode | 0o055)
         place.chmod(0o755)
         os.seteuid(65534)
     try:
