@@ -11,6 +11,7 @@ import hashlib
 import os
 import resource
 import subprocess
+import tempfile
 import threading
 import typing as t
 from pathlib import Path
@@ -262,12 +263,15 @@ def closed(tmp_path: Path) -> t.Iterator[Path]:
     (place / "proven.db.part").write_bytes(WHOLE)
     place.chmod(0o500)
     user = os.geteuid()
+    ways: dict[Path, int] = {}
     if user == 0:
-        # The way there is open to that other user.
-        for each in (tmp_path, *tmp_path.parents):
-            mode = each.stat().st_mode & 0o7777
-            if not mode & 0o001:
-                each.chmod(mode | 0o055)
+        # The way there is open to that other user meanwhile, as far as it is pytest's own.
+        temporary = Path(tempfile.gettempdir())
+        ways = {
+            each: each.stat().st_mode & 0o7777 for each in (tmp_path, *tmp_path.parents) if temporary in each.parents
+        }
+        for each, mode in ways.items():
+            each.chmod(mode | 0o011)
         place.chmod(0o755)
         os.seteuid(65534)
     try:
@@ -275,6 +279,8 @@ def closed(tmp_path: Path) -> t.Iterator[Path]:
     finally:
         os.seteuid(user)
         place.chmod(0o700)
+        for each, mode in ways.items():
+            each.chmod(mode)
 
 
 def test_no_permission_is_said(closed: Path) -> None:
