@@ -17,12 +17,10 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client, Proxy
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors import ConfigurationError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel import (
-    TUNNEL_OPTION,
-    Tunnel,
-    lead_through,
-    tunnel_for,
-)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel_option import TUNNEL_OPTION
+
+if t.TYPE_CHECKING:
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel import Tunnel
 
 # Threads of one task that talk to the API at the same time.
 CONNECTIONS = 32
@@ -150,6 +148,8 @@ def connect(module_params: t.Mapping[str, t.Any]) -> Client:
         raise ConfigurationError(f"The connection to {configuration.host} cannot be set up: {error}.") from error
     ssh_server = None
     if tunnel:
+        from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel import lead_through
+
         ssh_server = Proxy("ssh", tunnel.options.host, tunnel.options.port, {})
         lead_through(pool_manager, tunnel)
         tunnel.prepare()
@@ -166,6 +166,8 @@ def _tunnel(params: dict[str, t.Any]) -> Tunnel | None:
             "The options ssh_tunnel and proxy are two ways to the API server; only one of them can be used.",
             hint="Remove one of them; the environment variable K8S_AUTH_PROXY also sets proxy.",
         )
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel import tunnel_for
+
     return tunnel_for(params["ssh_tunnel"])
 
 

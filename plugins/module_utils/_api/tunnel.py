@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api import tunnel_hosts, tunnel_keys, tunnel_login
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors import ApiUnreachable, ConfigurationError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel_option import TUNNEL_OPTION
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel_pump import connected
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel_session import Session
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
@@ -28,22 +29,6 @@ if t.TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-TUNNEL_OPTION: dict[str, t.Any] = {
-    "type": "dict",
-    "options": {
-        "host": {"type": "str", "required": True},
-        "port": {"type": "int", "default": tunnel_hosts.SSH_PORT},
-        "user": {"type": "str"},
-        # The path of a key is no secret, and a host key is public.
-        "key_file": {"type": "path", "no_log": False, "aliases": ["private_key_file"]},
-        "key_passphrase": {"type": "str", "no_log": True},
-        "known_hosts": {"type": "path"},
-        "host_key": {"type": "str", "no_log": False},
-        "connect_timeout": {"type": "int", "default": 10},
-    },
-    "mutually_exclusive": [["known_hosts", "host_key"]],
-    "required_by": {"key_passphrase": ["key_file"]},
-}
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 

@@ -20,10 +20,11 @@ import re
 import struct
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel_option import SSH_PORT
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SSH_PORT = 22
 TRUSTED, UNKNOWN, CHANGED, REVOKED = "trusted", "unknown", "changed", "revoked"
 
 
