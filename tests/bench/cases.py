@@ -18,6 +18,8 @@ MODULE = "drain_node module process"
 KUBECTL = "kubectl drain"
 K8S_DRAIN = "kubernetes.core.k8s_drain"
 TOOLS = (OURS, MODULE, KUBECTL, K8S_DRAIN)
+# What a playbook takes that drains nothing: what no drain by a playbook of its own can take less than.
+NOTHING = "a playbook of one ping"
 
 
 @dataclass(frozen=True)

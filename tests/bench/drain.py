@@ -16,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 from bench import peer
-from bench.cases import CASES, STOP_AFTER, TIMEOUT_S, TOOLS, Case, key_of, rotated
+from bench.cases import CASES, NOTHING, STOP_AFTER, TIMEOUT_S, TOOLS, Case, key_of, rotated
 from bench.cluster import AuditedCluster
 from bench.figures import Sample, goals_of, runs_of, table
 from bench.measure import BenchError, measure
@@ -68,6 +68,8 @@ class Bench:
                 for tool in rotated(TOOLS, repetition - 1):
                     samples.append(self._drain(stage, tool, repetition))
                     say(shown(samples[-1], repetitions))
+                samples.append(self._start_only(case, repetition))
+                say(shown(samples[-1], repetitions))
             stage.tear_down()
         except (BenchError, TimeoutError) as error:
             self.failures.append(f"{case.name}: {error}")
@@ -89,6 +91,12 @@ class Bench:
         return Sample(
             stage.case.name, tool, repetition, measured.wall_s, measured.rss_mib, requests.total(), dict(requests)
         )
+
+    def _start_only(self, case: Case, repetition: int) -> Sample:
+        time.sleep(PAUSE_S)
+        start = self._tools.nothing()
+        measured = measure(start.command, start.env, self._cluster.place / "nothing.log", KILLED_AFTER_S)
+        return Sample(case.name, NOTHING, repetition, measured.wall_s, measured.rss_mib, requests=0)
 
 
 def shown(sample: Sample, of: int) -> str:

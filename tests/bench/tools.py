@@ -60,6 +60,10 @@ class Tools:
         task = ours(node, kubeconfig) if tool == OURS else k8s_drain(node, kubeconfig, budget=budget)
         return self._playbook(USERS[tool], task)
 
+    def nothing(self) -> Start:
+        """A playbook that is started as those that drain, and does nothing."""
+        return self._playbook("nothing", {"ansible.builtin.ping": {}})
+
     def _kubectl_command(self, node: str, kubeconfig: str) -> tuple[str, ...]:
         filters = [f"--{name.replace('_', '-')}" for name in FILTERS]
         reach = ["--kubeconfig", kubeconfig, "--cache-dir", str(self._place / "kubectl-cache")]

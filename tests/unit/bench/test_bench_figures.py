@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cases import CASES, K8S_DRAIN, KUBECTL, MODULE, OURS, TOOLS, Case, key_of, rotated
+from bench.cases import CASES, K8S_DRAIN, KUBECTL, MODULE, NOTHING, OURS, TOOLS, Case, key_of, rotated
 from bench.figures import Sample, goals_of, median, runs_of, table
 
 FULL = Case("110 pods", 110)
@@ -42,6 +42,7 @@ def test_runs_compare_with_each_peer() -> None:
         sample(MODULE, 4.0, rss_mib=60.0),
         sample(KUBECTL, 20.0, requests=230, rss_mib=50.0),
         sample(K8S_DRAIN, 10.0, requests=225, rss_mib=100.0),
+        sample(NOTHING, 1.0, requests=0),
     ]
     assert [tuple(run.values()) for run in runs_of(samples)] == [
         ("110 pods", "wall_s", 5.0, KUBECTL, 20.0, 0.25),
@@ -52,6 +53,7 @@ def test_runs_compare_with_each_peer() -> None:
         ("110 pods", "rss_mib", 75.0, K8S_DRAIN, 100.0, 0.75),
         ("110 pods", "module_wall_s", 4.0, KUBECTL, 20.0, 0.2),
         ("110 pods", "module_rss_mib", 60.0, KUBECTL, 50.0, 1.2),
+        ("110 pods", "start_wall_s", 1.0, KUBECTL, 20.0, 0.05),
     ]
 
 
@@ -89,6 +91,7 @@ def test_table_has_both_peers_in_a_line() -> None:
         sample(KUBECTL, 1.25, requests=6, case=ONE),
         sample(OURS, 5.0, requests=115),
         sample(MODULE, 4.0),
+        sample(NOTHING, 1.5),
         sample(KUBECTL, 123.4, requests=230),
         sample(K8S_DRAIN, 10.0, requests=230),
     ]
@@ -97,6 +100,7 @@ def test_table_has_both_peers_in_a_line() -> None:
     assert lines[2] == "| 1 pod | wall_s | 2 | 1.2 | 1.60 |  |  |"
     assert lines[5] == "| 110 pods | wall_s | 5 | 123 | 0.04 | 10 | 0.50 |"
     assert lines[6] == "| 110 pods | module_wall_s | 4 | 123 | 0.03 |  |  |"
+    assert lines[7] == "| 110 pods | start_wall_s | 1.5 | 123 | 0.01 |  |  |"
 
 
 def test_each_tool_is_first_in_turn() -> None:
