@@ -94,6 +94,16 @@ def verify(stream: t.IO[bytes], *, name: str, sha256: str) -> VerifiedArchive:
     return found
 
 
+def content(stream: t.IO[bytes], path: str) -> bytes:
+    """What the node's file `path` held; empty where the archive, which has been verified, has no such file."""
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            found = tar.extractfile(member) if member.name == _PREFIX + path and member.isreg() else None
+            if found:
+                return found.read()
+    return b""
+
+
 def _compare(stream: t.IO[bytes], found: VerifiedArchive) -> tuple[list[str], int]:
     """(what is wrong, how many files were read)."""
     problems: list[str] = []

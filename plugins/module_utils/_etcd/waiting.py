@@ -34,7 +34,14 @@ def healthy(
         checks = decisions.health_checks(view, max_index_gap=max_index_gap, expected_members=expected_members)
         bad = [check for check in checks if not check.ok]
         good = 0 if bad else good + 1
-        result = {**_facts(view), "looks": looks, "checks": [check.as_dict() for check in checks], "changed": False}
+        source = decisions.snapshot_source(view, max_index_gap=max_index_gap)
+        result = {
+            **_facts(view),
+            "looks": looks,
+            "checks": [check.as_dict() for check in checks],
+            "snapshot_source": {"name": source.name, "why": source.why},
+            "changed": False,
+        }
         if good >= max(1, consecutive):
             return result
         if deadline.expired():

@@ -40,7 +40,7 @@ def prune(place: Path, rules: Rules, label: str = "", check_mode: bool = False) 
 
 
 def test_what_belongs_to_a_snapshot_goes_with_it_and_nothing_else(tmp_path: Path) -> None:
-    new = put(tmp_path, 1, "", ".node.tar")
+    new = put(tmp_path, 1)
     old = put(tmp_path, 2, "", ".gz", ".gz.age", ".node.tar", ".node.tar.gz.gpg", ".json")
     foreign = [
         *("notes.txt", "etcd-prod.db", name(3) + ".sha256", name(3) + ".part", "x" + name(3), "backup.node.tar"),
@@ -67,6 +67,15 @@ def test_what_belongs_to_a_snapshot_goes_with_it_and_nothing_else(tmp_path: Path
     again = prune(tmp_path, Rules(1))
     assert not again["changed"]
     assert again["diff"]["before"] == again["diff"]["after"]
+
+
+def test_a_snapshot_whose_archive_is_damaged_is_not_the_last_good_one(tmp_path: Path) -> None:
+    newest = put(tmp_path, 1, "", ".node.tar")
+    good = put(tmp_path, 2)
+    put(tmp_path, 3)
+    result = prune(tmp_path, Rules(1))
+    assert there(tmp_path) == {*newest, *good}
+    assert [row["verified"] for row in result["kept"]] == [False, True]
 
 
 def test_the_newest_that_verifies_stays(tmp_path: Path) -> None:
