@@ -146,6 +146,19 @@ leader:
   type: str
   returned: always, where it came to looking
   sample: cp1
+snapshot_source:
+  description: The member that a snapshot should be saved from, a follower where one is healthy and near enough.
+  type: dict
+  returned: when O(state=healthy), where it came to looking
+  contains:
+    name:
+      description: Its name. Empty where no member is healthy.
+      type: str
+      sample: cp3
+    why:
+      description: Why it is this one.
+      type: str
+      sample: cp3 follows, and is 0 raft entries behind
 moved_from:
   description: The name of the member that led before. Empty where nothing was or would be moved.
   type: str

@@ -223,7 +223,7 @@ revision:
   returned: when O(state=saved) or O(state=verified)
   sample: 48213
 keys:
-  description: Live keys in the file, counted as C(etcdutl) 3.6 does. Null in check mode.
+  description: Live keys in the file, counted as a member does. Null in check mode.
   type: int
   returned: when O(state=saved) or O(state=verified)
   sample: 1204
@@ -407,124 +407,28 @@ duration_s:
   sample: 1.333
 """
 
-import os
-import socket
 import time
 import typing as t
-from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
-    backup_names,
-    encryption,
-    manifest,
-    observe,
-    packing,
-    pruning,
-    retention,
-    saving,
-    snapshot_file,
-    verifying,
-)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import actions
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     started = utc_now()
     begin = time.monotonic()
-    result = STATES[module.params["state"]](module.params, module.check_mode)
+    result = actions.STATES[module.params["state"]](module.params, module.check_mode)
     return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
-
-
-def verified(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
-    return verifying.verify(params["path"], (params["sha256"] or "").strip().lower())
-
-
-def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    deadline = Deadline(params["timeout_s"])
-    access = manifest.find_access(params)
-    path = params["path"] or os.path.join(
-        params["directory"],
-        backup_names.default_name(params["label"] or access.name or socket.gethostname(), utc_now()),
-    )
-    wish = saving.Wish(
-        path=os.path.abspath(path),
-        reserve=params["min_free_mib"] << 20,
-        max_index_gap=params["max_index_gap"],
-        require_follower=params["require_follower"],
-        node_root=params["root"] if params["node_files"] else None,
-        packing=packing.Packing(
-            params["compression"] == "gzip",
-            encryption.find(params["age_recipients"] or (), params["gpg_recipients"] or ()),
-        ),
-    )
-    client, note = observe.open_client(access, params)
-    planned = saving.plan(client, access, wish)
-    status = planned.status
-    result: dict[str, t.Any] = {
-        "changed": True,
-        "path": planned.order.paths()[0],
-        "member": {
-            "id": f"{status.member_id:x}",
-            "name": planned.member.member.name,
-            "leader": status.leader == status.member_id,
-            "version": status.version,
-        },
-        "etcd_version": status.version,
-        "route": client.route,
-        "route_note": note,
-    }
-    if check_mode:
-        return {
-            **result,
-            "sha256": "",
-            "plain_sha256": "",
-            "size": status.db_size + snapshot_file.DIGEST_SIZE,
-            "revision": status.revision,
-            "keys": None,
-            "storage_version": "",
-            "removed": planned.stale,
-            "mib_per_s": None,
-            "archive": None,
-            "files": planned.order.paths(),
-            "checks": [check.as_dict() for check in planned.checks],
-        }
-    done = saving.save(client, access, wish, planned, deadline)
-    return {**result, **done.result()}
-
-
-def pruned(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    rules = retention.Rules(params["keep_last"], params["keep_days"])
-    directory = os.path.abspath(params["directory"])
-    now = datetime.now(timezone.utc)
-    return pruning.prune(directory, rules, label=params["label"] or "", now=now, check_mode=check_mode).result()
-
-
-STATES = {"saved": saved, "verified": verified, "pruned": pruned}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["saved", "verified", "pruned"], "default": "saved"},
-            "path": {"type": "path"},
-            "directory": {"type": "path", "default": "/var/backups/etcd"},
-            "label": {"type": "str"},
-            "keep_last": {"type": "int"},
-            "keep_days": {"type": "float"},
-            "sha256": {"type": "str"},
-            "require_follower": {"type": "bool", "default": False},
-            "max_index_gap": {"type": "int", "default": 1000},
-            "node_files": {"type": "bool", "default": False},
-            "root": {"type": "path", "default": "/"},
-            "compression": {"type": "str", "choices": ["none", "gzip"], "default": "none"},
-            "age_recipients": {"type": "list", "elements": "str"},
-            "gpg_recipients": {"type": "list", "elements": "str"},
-            "min_free_mib": {"type": "int", "default": 256},
-            "timeout_s": {"type": "float", "default": 1800},
-            **observe.ARGUMENT_SPEC,
+            "state": {"type": "str", "choices": list(actions.STATES), "default": "saved"},
+            **actions.OPTIONS,
         },
         required_if=[("state", "verified", ["path"]), ("state", "pruned", ["keep_last", "keep_days"], True)],
         mutually_exclusive=[("age_recipients", "gpg_recipients")],

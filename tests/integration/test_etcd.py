@@ -296,6 +296,47 @@ def test_a_killed_save_looks_like_none_and_the_next_clears_it_away(cluster: Clus
     assert [str(entry) for entry in tmp_path.iterdir()] == [result["path"]]
 
 
+def test_the_leader_is_killed_while_a_follower_is_saved(cluster: Cluster, tmp_path: Path) -> None:
+    """A follower's stream is of its own database: it goes on, and another member leads when it ends."""
+    follower, leader = cluster.follower(), cluster.leader()
+    with Relay(follower, 1_000_000, cut=False) as relay:
+        saving = start_module("etcd_snapshot", through(cluster, relay.port, tmp_path))
+        assert relay.reached.wait(20)
+        leader.stop(signal.SIGKILL)
+        try:
+            relay.go_on.set()
+            result = module_result(saving)
+        finally:
+            leader.start(cluster.initial)
+            cluster.wait(leader)
+    assert "failed" not in result, result
+    assert etcdutl_status(result["path"])["revision"] == result["revision"]
+    assert [str(entry) for entry in tmp_path.iterdir()] == [result["path"]]
+
+
+def test_the_leader_is_killed_while_it_is_saved_itself(cluster: Cluster, tmp_path: Path) -> None:
+    leader = cluster.leader()
+    other = next(member for member in cluster.members if member is not leader)
+    with Relay(leader, 1_000_000, cut=False) as relay:
+        saving = start_module("etcd_snapshot", through(cluster, relay.port, tmp_path))
+        assert relay.reached.wait(20)
+        leader.stop(signal.SIGKILL)
+        try:
+            relay.go_on.set()
+            result = module_result(saving)
+            left = list(tmp_path.iterdir())
+            # Another member is asked, and gives a good one as soon as the election is over.
+            end = time.monotonic() + 30
+            while (again := save(other, tmp_path)).get("failed") and time.monotonic() < end:
+                assert list(tmp_path.iterdir()) == []
+        finally:
+            leader.start(cluster.initial)
+            cluster.wait(leader)
+    assert result["failed"]
+    assert left == []
+    assert "failed" not in again, again
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> t.Iterator[Path]:
     """A file system of 6 MiB: room for the snapshot, until somebody else writes."""

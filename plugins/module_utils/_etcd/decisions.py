@@ -196,6 +196,38 @@ def decide_transfer(view: View, *, max_index_gap: int) -> Transfer:
     return Transfer(best.member, f"{best.member.label} is the healthy voting member that is least behind")
 
 
+@dataclass(frozen=True)
+class Source:
+    """The member that a snapshot should be saved from; no name where none is fit."""
+
+    name: str
+    why: str
+
+
+def snapshot_source(view: View, *, max_index_gap: int) -> Source:
+    """A follower, as a snapshot costs a member disk and network and the leader is the one that all writes wait for.
+
+    Of several the least behind, and of equals the last by name. The leader only
+    where no follower is healthy and near enough.
+    """
+    newest = newest_index(view)
+    fit = [
+        seen
+        for seen in view.members
+        if seen.status and not seen.member.learner and not member_problems(seen, view, newest, max_index_gap)
+    ]
+    leader = view.leader
+    followers = [seen for seen in fit if leader is None or seen.member.id != leader.member.id]
+    if followers:
+        behind = {seen.member.name: gap(seen.status, newest) for seen in followers if seen.status}
+        least = min(behind.values())
+        name = max(name for name, index_gap in behind.items() if index_gap == least)
+        return Source(name, f"{name} follows, and is {least} raft entries behind")
+    if fit:
+        return Source(fit[0].member.name, f"{fit[0].member.name} leads, and no follower is healthy and near enough")
+    return Source("", "no member is healthy")
+
+
 def member_rows(view: View) -> list[dict[str, t.Any]]:
     """The members as a module returns them; ids as etcd prints them, sizes in bytes."""
     newest = newest_index(view)

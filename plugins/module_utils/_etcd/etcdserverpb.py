@@ -108,6 +108,27 @@ def read_request(key: bytes) -> bytes:
     return protobuf.bytes_field(1, key) + protobuf.number_field(9, True)
 
 
+def keys_request(first: bytes, limit: int, revision: int) -> bytes:
+    """A RangeRequest for at most `limit` keys from `first` on with their values, as they were at `revision`."""
+    return (
+        protobuf.bytes_field(1, first or _ALL_KEYS)
+        + protobuf.bytes_field(2, _ALL_KEYS)
+        + protobuf.number_field(3, limit)
+        + protobuf.number_field(4, revision)
+        + protobuf.number_field(7, True)
+    )
+
+
+def key_values(data: memoryview) -> tuple[list[tuple[bytes, memoryview]], bool]:
+    """([(key, its mvccpb.KeyValue as it came)], whether there are more) of a RangeResponse."""
+    answer = _Fields(data)
+    found = []
+    for message in answer.messages(2):
+        keys = _Fields(message).messages(1)
+        found.append((bytes(keys[-1]) if keys else b"", message))
+    return found, bool(answer.number(3))
+
+
 def count(data: memoryview) -> int:
     """How many keys a RangeResponse counts."""
     return _Fields(data).signed(4)

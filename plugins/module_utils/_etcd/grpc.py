@@ -29,6 +29,9 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.protobuf import ProtobufError
 
 _SHORTEST_S = 0.05
+_PAGE = 32
+"""Keys of one page, so that even the largest values (1.5 MiB by default) stay below _PAGE_LIMIT."""
+_PAGE_LIMIT = 128 << 20
 
 
 class Grpc:
@@ -52,6 +55,17 @@ class Grpc:
 
     def count(self, revision: int, timeout_s: float) -> int:
         return self._call(etcdserverpb.RANGE, etcdserverpb.count_request(revision), etcdserverpb.count, timeout_s)
+
+    def key_values(self, revision: int, timeout_s: float) -> t.Iterator[tuple[bytes, bytes]]:
+        """(key, its mvccpb.KeyValue) of every key that lived at `revision`, in order. `timeout_s` is for each page."""
+        first = b""
+        more = True
+        while more:
+            question = etcdserverpb.keys_request(first, _PAGE, revision)
+            found, more = self._call(etcdserverpb.RANGE, question, _copied, timeout_s, limit=_PAGE_LIMIT)
+            yield from found
+            if found:
+                first = found[-1][0] + b"\0"
 
     def move_leader(self, target: int, timeout_s: float) -> None:
         self._call(etcdserverpb.MOVE_LEADER, etcdserverpb.move_leader_request(target), bytes, timeout_s)
@@ -80,13 +94,14 @@ class Grpc:
         read: t.Callable[[memoryview], _Answer],
         timeout_s: float,
         url: str | None = None,
+        limit: int = grpc_call.MESSAGE_LIMIT,
     ) -> _Answer:
         """A call with one answer, which `read` makes of its message."""
         url = url or self._access.endpoint
         answer: _Answer | None = None
         try:
             with self._exchange(method, question, timeout_s, url) as exchange:
-                for message in grpc_call.messages(exchange.data()):
+                for message in grpc_call.messages(exchange.data(), limit):
                     if answer is not None:
                         raise grpc_call.Broken("more than one message came")
                     answer = read(message)
@@ -102,14 +117,17 @@ class Grpc:
         timeout_s = max(timeout_s, _SHORTEST_S)
         deadline = Deadline(timeout_s)
         parts = urlsplit(url)
-        secure = parts.scheme != "http"
+        secure = parts.scheme not in ("http", "unix")
         if secure and self._tls is None:
             self._tls = _context(self._access)
-        address = parts.hostname or "", parts.port or 2379
-        connection = http2.connect(*address, self._tls if secure else None, deadline.clip(timeout_s))
+        if parts.scheme == "unix":
+            connection = http2.connect_unix(parts.path, deadline.clip(timeout_s))
+        else:
+            address = parts.hostname or "", parts.port or 2379
+            connection = http2.connect(*address, self._tls if secure else None, deadline.clip(timeout_s))
         exchange = http2.Exchange(connection, deadline.clip(timeout_s))
         try:
-            authority = parts.netloc.rpartition("@")[2]
+            authority = parts.netloc.rpartition("@")[2] or "localhost"
             exchange.request(grpc_call.request_fields(authority, secure, method), grpc_call.framed(question))
             grpc_call.require_grpc(exchange.answer(), url)
         except BaseException:
@@ -119,6 +137,12 @@ class Grpc:
 
 
 _Answer = t.TypeVar("_Answer")
+
+
+def _copied(data: memoryview) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """A page of keys that is still there when the buffer of the connection is not."""
+    found, more = etcdserverpb.key_values(data)
+    return [(key, bytes(message)) for key, message in found], more
 
 
 def _context(access: Access) -> ssl.SSLContext:

@@ -72,6 +72,18 @@ def connect(host: str, port: int, context: ssl.SSLContext | None, timeout_s: flo
     return secured
 
 
+def connect_unix(path: str, timeout_s: float) -> socket.socket:
+    """A connection to a socket on this machine, whose folder is what keeps others away."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class Exchange:
     """One request and its answer on a new connection, which it closes at its end.
 

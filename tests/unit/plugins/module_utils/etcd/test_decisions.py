@@ -198,6 +198,28 @@ def test_who_leads_instead(observed: View, target: str, possible: bool, note: st
 
 
 @pytest.mark.parametrize(
+    ("observed", "name", "why"),
+    [
+        pytest.param(view(*GOOD), "cp3", "follows", id="of equal followers the last"),
+        pytest.param(view(*GOOD, local=3), "cp3", "follows", id="whoever asks"),
+        pytest.param(
+            view(seen(1, leader=3), seen(2, leader=3), seen(3, leader=3)), "cp2", "follows", id="the last one leads"
+        ),
+        pytest.param(view(seen(1), seen(2), seen(3, raft_applied_index=4995)), "cp2", "0 raft entries", id="nearer"),
+        pytest.param(view(seen(1), seen(2, failure="dead"), seen(3, read_failure="x")), "cp1", "leads", id="no other"),
+        pytest.param(view(seen(1), seen(2, learner=True)), "cp1", "leads", id="never a learner"),
+        pytest.param(view(seen(1), seen(2, raft_applied_index=3000)), "cp1", "leads", id="too far behind"),
+        pytest.param(view(seen(1)), "cp1", "leads", id="alone"),
+        pytest.param(view(failure="refused"), "", "no member", id="no answer"),
+    ],
+)
+def test_who_a_snapshot_is_saved_from(observed: View, name: str, why: str) -> None:
+    found = decisions.snapshot_source(observed, max_index_gap=1000)
+    assert found.name == name
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
     ("free", "ok"), [(350 << 20, False), ((356 << 20) - 1, False), (356 << 20, True), (1 << 40, True)]
 )
 def test_free_space(free: int, ok: bool) -> None:
