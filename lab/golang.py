@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build Kubernetes, etcd, CoreDNS, kwok and age from Go modules, once per version.
+"""Build Kubernetes, etcd, CoreDNS, kwok, age and gofakes3 from Go modules, once per version.
 
 Each program lives in the cache as ``bin/NAME-VERSION/`` with its binaries, the
 go.sum that it was built with and a SHA256SUMS; a directory without a matching
@@ -102,6 +102,17 @@ def age(version: str, go: str) -> Program:
         go,
         {"age": "filippo.io/age/cmd/age", "age-keygen": "filippo.io/age/cmd/age-keygen"},
         modules=(f"filippo.io/age@v{version}",),
+    )
+
+
+def gofakes3(version: str, go: str) -> Program:
+    """A small S3 server that keeps everything in memory."""
+    return Program(
+        "gofakes3",
+        version,
+        go,
+        {"gofakes3": "github.com/johannesboyne/gofakes3/cmd/gofakes3"},
+        modules=(f"github.com/johannesboyne/gofakes3@v{version}",),
     )
 
 

@@ -18,11 +18,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from etcd_node import KEY, make_node
 
 from etcd_cluster import Cluster, etcdutl_status, run_module
 from lab import golang
-
-KEY = "-----BEGIN EC PRIVATE KEY----- seen nowhere"
 
 
 @pytest.fixture(scope="module")
@@ -38,23 +37,7 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
 
 @pytest.fixture
 def node(etcd: Cluster, tmp_path: Path) -> Path:
-    """The file system of the node that the member is on, as far as a restore needs it."""
-    root = tmp_path / "node"
-    flag = "--encryption-provider-config=/etc/kubernetes/enc.yaml"
-    pod = f"spec:\n  containers:\n  - name: kube-apiserver\n    command:\n    - kube-apiserver\n    - {flag}\n"
-    texts = {
-        "etc/kubernetes/pki/ca.key": KEY,
-        "etc/kubernetes/pki/ca.crt": "a certificate",
-        "etc/kubernetes/admin.conf": KEY,
-        "etc/kubernetes/enc.yaml": KEY,
-        "etc/kubernetes/manifests/kube-apiserver.yaml": pod,
-        "etc/kubernetes/manifests/etcd.yaml": etcd.members[0].manifest.read_text(),
-        "var/lib/kubelet/config.yaml": "kind: KubeletConfiguration\n",
-    }
-    for path, text in texts.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    return root
+    return make_node(tmp_path / "node", etcd.members[0])
 
 
 def save(etcd: Cluster, place: Path, check_mode: bool = False, **more: t.Any) -> dict[str, t.Any]:
