@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule molecule-drain test bench-drain bench-etcd docs-check role-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore test-large test bench-drain bench-etcd docs-check role-docs lab lab-destroy demo clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -50,6 +50,14 @@ molecule: $(READY) ## A real upgrade on the lab, checked, and a second run that 
 molecule-drain: $(READY) ## A drain on the lab under traffic; not part of `make test`.
 	$(VENV)/bin/molecule reset --scenario-name drain
 	$(VENV)/bin/molecule test --scenario-name drain --destroy never
+
+molecule-restore: $(READY) ## A restore on the lab, killed at each of its steps, and the page about it; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name restore
+	$(VENV)/bin/molecule test --scenario-name restore --destroy never
+	$(PYTHON) tests/page.py docs/backup-and-restore.md
+
+test-large: $(READY) ## An etcd with 2 GB of keys; not part of `make test`.
+	$(PYTHON) -m pytest tests/large
 
 test: $(READY) ## All of the above.
 	$(TESTS)
