@@ -31,6 +31,10 @@ class Release:
     """Image tag, such as ``3.6.5-0``."""
     coredns: str
     pause: str
+    etcd_tools: str = ""
+    """Version of etcdctl and etcdutl where they are not those of `etcd`."""
+    etcd_bridge: str = ""
+    """Image tag of an etcd that is served beside."""
 
     @property
     def minor(self) -> str:
@@ -40,10 +44,15 @@ class Release:
         """Everything that is built for this version."""
         return [
             golang.kubernetes(self.version, self.go),
-            golang.etcd(self.etcd.split("-")[0], self.go),
+            *self.etcd_programs(),
             golang.coredns(self.coredns.removeprefix("v"), self.go),
             golang.pause(self.pause, self.go),
         ]
+
+    def etcd_programs(self) -> list[golang.Program]:
+        tags = [tag for tag in (self.etcd, self.etcd_bridge) if tag]
+        found = [golang.etcd(tag.split("-")[0], self.go, tools=not self.etcd_tools) for tag in tags]
+        return [*found, golang.etcd(self.etcd_tools, self.go)] if self.etcd_tools else found
 
 
 @dataclass(frozen=True)

@@ -64,17 +64,15 @@ def kubernetes(version: str, go: str) -> Program:
     return Program("kubernetes", version, go, {"kube": "."}, ldflags=f"-s -w {flags}", prepare=_prepare_kubernetes)
 
 
-def etcd(version: str, go: str) -> Program:
+def etcd(version: str, go: str, *, tools: bool = True) -> Program:
+    """etcd, with etcdctl and etcdutl unless they are to come from another version."""
+    modules = {"etcd": "server", **({"etcdctl": "etcdctl", "etcdutl": "etcdutl"} if tools else {})}
     return Program(
         "etcd",
         version,
         go,
-        {
-            "etcd": "go.etcd.io/etcd/server/v3",
-            "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
-            "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
-        },
-        modules=tuple(f"go.etcd.io/etcd/{part}/v3@v{version}" for part in ("server", "etcdctl", "etcdutl")),
+        {name: f"go.etcd.io/etcd/{module}/v3" for name, module in modules.items()},
+        modules=tuple(f"go.etcd.io/etcd/{module}/v3@v{version}" for module in modules.values()),
     )
 
 

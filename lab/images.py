@@ -47,11 +47,10 @@ def wanted(release: Release, lab: Lab) -> list[Image]:
         )
         for component in COMPONENTS
     ]
-    etcd = place / f"etcd-{release.etcd.split('-')[0]}"
+    images += [_etcd(release.etcd, release.etcd_tools, place)]
+    if release.etcd_bridge:
+        images.append(_etcd(release.etcd_bridge, release.etcd_tools, place))
     images += [
-        Image(
-            "etcd", release.etcd, {f"/usr/local/bin/{name}": etcd / name for name in ("etcd", "etcdctl", "etcdutl")}, {}
-        ),
         Image(
             "coredns/coredns",
             release.coredns,
@@ -69,6 +68,13 @@ def wanted(release: Release, lab: Lab) -> list[Image]:
         Image(WEB, WEB_TAG, {"/web": place / "web-1" / "web"}, {}, settings=(PATH, 'ENTRYPOINT ["/web"]')),
     ]
     return images
+
+
+def _etcd(tag: str, tools: str, place: Path) -> Image:
+    version = tag.split("-", maxsplit=1)[0]
+    versions = {"etcd": version, "etcdctl": tools or version, "etcdutl": tools or version}
+    files = {f"/usr/local/bin/{name}": place / f"etcd-{of}" / name for name, of in versions.items()}
+    return Image("etcd", tag, files, {})
 
 
 def missing(lab: Lab) -> list[Image]:

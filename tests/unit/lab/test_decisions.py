@@ -39,5 +39,6 @@ def test_every_release_names_what_it_is_built_from() -> None:
     releases = read_releases()
     assert list(releases) == ["1.33.13", "1.34.4", "1.35.4", "1.36.3"]
     for release in releases.values():
-        assert [program.name for program in release.programs()] == ["kubernetes", "etcd", "coredns", "pause"]
+        etcds = ["etcd"] * (1 + bool(release.etcd_bridge) + bool(release.etcd_tools))
+        assert [program.name for program in release.programs()] == ["kubernetes", *etcds, "coredns", "pause"]
         assert all(program.version and not program.version.startswith("v") for program in release.programs())
