@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_member
-short_description: Wait for a healthy etcd cluster, or move the leader away from a node
+short_description: Look at an etcd cluster, wait until it is healthy, or move the leader away from a node
 version_added: 0.1.0
 description:
   - Run it before and after a control-plane node is changed, so that an etcd member is taken away only from a cluster
@@ -30,14 +30,21 @@ attributes:
 options:
   state:
     description:
+      - V(observed) looks once and tells what it saw. It does not fail where a member does not answer or is not well.
       - V(healthy) waits until every member has started, answers, is no learner, follows the one leader in its term,
         serves a linearizable read, reports its version and is not behind; until no alarm is raised; and, with
         O(expected_members), until the members are just those.
       - V(follower) moves the lead from this node's member to the healthy voting member that is least behind. Nothing is
         done where this member does not lead, or is the only voting one.
     type: str
-    choices: [healthy, follower]
+    choices: [observed, healthy, follower]
     required: true
+  hash_kv:
+    description:
+      - When O(state=observed), also ask every member for the hash of its keys, all at one revision, to find members
+        whose data differs. A member reads all of its keys for it, some seconds for a database of 2 GB.
+    type: bool
+    default: false
   expected_members:
     description: When O(state=healthy), the names of all members that there must be, no more and no less.
     type: list
@@ -66,6 +73,12 @@ author:
 """
 
 EXAMPLES = r"""
+- name: See what state etcd is in, without waiting
+  evergreen.kubeadm.etcd_member:
+    state: observed
+    hash_kv: true
+  register: etcd
+
 - name: Wait until all three members are there and well
   evergreen.kubeadm.etcd_member:
     state: healthy
@@ -97,6 +110,11 @@ members:
       type: list
       elements: str
       sample: ["https://10.0.0.10:2379"]
+    peer_urls:
+      description: The URLs at which the other members reach it.
+      type: list
+      elements: str
+      sample: ["https://10.0.0.10:2380"]
     learner:
       description: Whether it is a learner.
       type: bool
@@ -125,6 +143,10 @@ members:
       description: Its raft term.
       type: int
       sample: 7
+    raft_index:
+      description: The newest raft entry that it knows to be committed.
+      type: int
+      sample: 51234
     raft_applied_index:
       description: The raft entry that it applied last.
       type: int
@@ -141,6 +163,43 @@ members:
       description: Bytes of it that hold data.
       type: int
       sample: 8122368
+    db_size_quota:
+      description:
+        - Bytes that its database may grow to. 0 for the default of 2 GiB, and before etcd 3.6, which does not tell.
+      type: int
+      sample: 2147483648
+    hash:
+      description:
+        - The hash of its keys, with O(hash_kv). The hashes of two members can be compared where their
+          RV(members[].hash_revision) and RV(members[].hash_compact_revision) are equal.
+      type: int
+      sample: 1234567890
+    hash_revision:
+      description: The revision that the hash is of.
+      type: int
+      sample: 48213
+    hash_compact_revision:
+      description: The revision that its keys were compacted to.
+      type: int
+      sample: 47000
+    hash_problem:
+      description: Why it gave no hash, with O(hash_kv).
+      type: str
+      sample: "etcd at https://10.0.0.10:2379 did not answer: timed out."
+alarms:
+  description: The alarms that are raised.
+  type: list
+  elements: dict
+  returned: always, where it came to looking
+  contains:
+    alarm:
+      description: V(NOSPACE) or V(CORRUPT).
+      type: str
+      sample: NOSPACE
+    member:
+      description: The name of the member that raised it.
+      type: str
+      sample: cp1
 leader:
   description: The name of the leader. Empty where none was found.
   type: str
@@ -188,7 +247,7 @@ checks:
   description: What the last look found.
   type: list
   elements: dict
-  returned: when O(state=healthy)
+  returned: when O(state=healthy) or O(state=observed)
   contains:
     name:
       description: What was looked at, V(cluster), V(leader), V(alarms), V(expected_members) or C(member NAME).
@@ -236,7 +295,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     deadline = Deadline(params["timeout_s"])
     access = manifest.find_access(params)
     client, _note = observe.open_client(access, params)
-    if params["state"] == "healthy":
+    if params["state"] == "observed":
+        result = waiting.observed(
+            client, access, deadline, max_index_gap=params["max_index_gap"], hashes=params["hash_kv"]
+        )
+    elif params["state"] == "healthy":
         result = waiting.healthy(
             client,
             access,
@@ -267,7 +330,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["healthy", "follower"], "required": True},
+            "state": {"type": "str", "choices": ["observed", "healthy", "follower"], "required": True},
+            "hash_kv": {"type": "bool", "default": False},
             "expected_members": {"type": "list", "elements": "str", "default": []},
             "max_index_gap": {"type": "int", "default": 1000},
             "consecutive": {"type": "int", "default": 2},

@@ -19,6 +19,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_etcd import etcd_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster as SkewCluster
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import NodeState, Request
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 from etcd_cluster import Cluster, Member, binaries, etcdutl_status, module_result, run_module, start_module
 from etcd_relay import Relay, through
 
@@ -197,6 +201,40 @@ def test_the_lead_is_moved(cluster: Cluster, route: str) -> None:
     assert cluster.leader().name == real["moved_to"] == real["leader"]
     again = run_module("etcd_member", options)
     assert (again["changed"], again["moved_to"]) == (False, "")
+
+
+def judged(result: dict[str, t.Any]) -> list[tuple[str, str]]:
+    """What skew_check makes of it, on a cluster with these three control-plane nodes."""
+    states = [NodeState(name, "control_plane", None, etcd=Version.parse("3.6.5")) for name in ("cp1", "cp2", "cp3")]
+    request = Request(Version.parse("1.35.4"), etcd_members=[result])
+    return [(found["id"], found["subject"]) for found in etcd_findings(SkewCluster(), states, request)]
+
+
+def test_a_look_tells_of_a_dead_member_and_does_not_wait(cluster: Cluster) -> None:
+    here = cluster.leader()
+    options = {"state": "observed", "manifest": str(here.manifest), "hash_kv": True}
+    result = run_module("etcd_member", options)
+    assert "failed" not in result, result
+    assert (result["changed"], result["looks"], result["alarms"], failed(result)) == (False, 1, [], [])
+    assert judged(result) == []
+    rows = result["members"]
+    assert len({(row["hash"], row["hash_revision"], row["hash_compact_revision"]) for row in rows}) == 1
+    assert {len(row["peer_urls"]) for row in rows} == {1}
+    # The default, of which etcd says nothing.
+    assert {row["db_size_quota"] for row in rows} == {0}
+    gone = cluster.follower()
+    assert gone.process
+    gone.process.kill()
+    gone.process.wait(10)
+    try:
+        result = run_module("etcd_member", options)
+    finally:
+        gone.start(cluster.initial)
+        cluster.wait(gone)
+    assert "failed" not in result, result
+    assert failed(result) == [f"member {gone.name}"]
+    assert judged(result) == [("etcd-member-unhealthy", f"etcd/{gone.name}")]
+    assert ["hash" in row for row in result["members"]] == [row["name"] != gone.name for row in result["members"]]
 
 
 def test_a_healthy_cluster(cluster: Cluster) -> None:

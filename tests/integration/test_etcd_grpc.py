@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl import Etcdctl
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import Gateway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc import Grpc
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdRefused, EtcdUnreachable
@@ -80,6 +81,17 @@ def test_both_clients_see_the_same(quiet: Cluster) -> None:
     assert grpc.count(seen.revision, 5) == gateway.count(seen.revision, 5) == KEYS - 1
     # The keys come in transactions of 100 from revision 2 on.
     assert grpc.count(11, 5) == 1000
+
+
+def test_all_clients_get_the_same_hash(quiet: Cluster) -> None:
+    url = quiet.members[0].url
+    etcdctl = Etcdctl(access(quiet), etcdctl=str(binaries(quiet.members[0].version) / "etcdctl"))
+    grpc, gateway = Grpc(access(quiet)), Gateway(access(quiet))
+    newest = grpc.status(url, 5).revision
+    found = grpc.kv_hash(url, newest, 5)
+    assert found.value
+    assert found == gateway.kv_hash(url, newest, 5) == etcdctl.kv_hash(url, newest, 10)
+    assert grpc.kv_hash(url, newest - 1, 5).value != found.value
 
 
 def test_auto_is_grpc(quiet: Cluster, tmp_path: Path) -> None:

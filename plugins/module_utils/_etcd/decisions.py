@@ -239,6 +239,7 @@ def member_rows(view: View) -> list[dict[str, t.Any]]:
             "id": f"{seen.member.id:x}",
             "name": seen.member.name,
             "client_urls": list(seen.member.client_urls),
+            "peer_urls": list(seen.member.peer_urls),
             "learner": seen.member.learner,
             "leader": bool(leader and leader.member.id == seen.member.id),
             "local": seen.member.id == view.local_id,
@@ -249,10 +250,28 @@ def member_rows(view: View) -> list[dict[str, t.Any]]:
                 version=status.version,
                 revision=status.revision,
                 raft_term=status.raft_term,
+                raft_index=status.raft_index,
                 raft_applied_index=status.raft_applied_index,
                 index_gap=gap(status, newest),
                 db_size=status.db_size,
                 db_size_in_use=status.db_size_in_use,
+                db_size_quota=status.db_size_quota,
             )
+        if seen.kv_hash:
+            row.update(
+                hash=seen.kv_hash.value,
+                hash_revision=seen.kv_hash.revision,
+                hash_compact_revision=seen.kv_hash.compact_revision,
+            )
+        if seen.hash_failure:
+            row["hash_problem"] = seen.hash_failure
         rows.append(row)
     return rows
+
+
+def alarm_rows(view: View) -> list[dict[str, str]]:
+    """The alarms as a module returns them."""
+    names = {seen.member.id: seen.member.label for seen in view.members}
+    return [
+        {"alarm": alarm.kind, "member": names.get(alarm.member_id, f"{alarm.member_id:x}")} for alarm in view.alarms
+    ]

@@ -22,9 +22,11 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     EtcdError,
     EtcdRefused,
     EtcdUnreachable,
+    KvHash,
     Member,
     RouteMissing,
     Status,
+    hash_from_json,
     members_from_json,
     status_from_json,
 )
@@ -116,6 +118,10 @@ class Etcdctl:
         # The count is of all keys whatever the limit; --count-only has no JSON.
         question = ["get", "", "--from-key", "--keys-only", "--limit=1", "--consistency=s", f"--rev={revision}"]
         return int(self._json(question, timeout_s).get("count", 0))
+
+    def kv_hash(self, url: str, revision: int, timeout_s: float) -> KvHash:
+        answer = self._json(["endpoint", "hashkv", f"--rev={revision}"], timeout_s, url)
+        return hash_from_json(answer[0]["HashKV"], revision)
 
     def move_leader(self, target: int, timeout_s: float) -> None:
         self._run(["move-leader", f"{target:x}"], timeout_s)

@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import protobuf
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Member, Status
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import KvHash, Member, Status
 
 STATUS = "/etcdserverpb.Maintenance/Status"
 SNAPSHOT = "/etcdserverpb.Maintenance/Snapshot"
 MOVE_LEADER = "/etcdserverpb.Maintenance/MoveLeader"
+HASH_KV = "/etcdserverpb.Maintenance/HashKV"
 MEMBER_LIST = "/etcdserverpb.Cluster/MemberList"
 RANGE = "/etcdserverpb.KV/Range"
 """The methods by the names that gRPC gives them."""
@@ -132,6 +133,16 @@ def key_values(data: memoryview) -> tuple[list[tuple[bytes, memoryview]], bool]:
 def count(data: memoryview) -> int:
     """How many keys a RangeResponse counts."""
     return _Fields(data).signed(4)
+
+
+def hash_request(revision: int) -> bytes:
+    return protobuf.number_field(1, revision)
+
+
+def kv_hash(data: memoryview, revision: int) -> KvHash:
+    """A HashKVResponse, to a question about `revision`."""
+    answer = _Fields(data)
+    return KvHash(answer.number(2), revision, answer.signed(3))
 
 
 def move_leader_request(target: int) -> bytes:

@@ -24,9 +24,11 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     EtcdError,
     EtcdRefused,
     EtcdUnreachable,
+    KvHash,
     Member,
     RouteMissing,
     Status,
+    hash_from_json,
     members_from_json,
     status_from_json,
 )
@@ -67,6 +69,10 @@ class Gateway:
             "revision": str(revision),
         }
         return int(self._call("/v3/kv/range", question, timeout_s).get("count", 0))
+
+    def kv_hash(self, url: str, revision: int, timeout_s: float) -> KvHash:
+        question = {"revision": str(revision)}
+        return hash_from_json(self._call("/v3/maintenance/hashkv", question, timeout_s, url), revision)
 
     def move_leader(self, target: int, timeout_s: float) -> None:
         self._call("/v3/maintenance/transfer-leadership", {"targetID": str(target)}, timeout_s)

@@ -22,6 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     Access,
     EtcdError,
     EtcdUnreachable,
+    KvHash,
     Member,
     RouteMissing,
     Status,
@@ -55,6 +56,12 @@ class Grpc:
 
     def count(self, revision: int, timeout_s: float) -> int:
         return self._call(etcdserverpb.RANGE, etcdserverpb.count_request(revision), etcdserverpb.count, timeout_s)
+
+    def kv_hash(self, url: str, revision: int, timeout_s: float) -> KvHash:
+        def read(data: memoryview) -> KvHash:
+            return etcdserverpb.kv_hash(data, revision)
+
+        return self._call(etcdserverpb.HASH_KV, etcdserverpb.hash_request(revision), read, timeout_s, url)
 
     def key_values(self, revision: int, timeout_s: float) -> t.Iterator[tuple[bytes, bytes]]:
         """(key, its mvccpb.KeyValue) of every key that lived at `revision`, in order. `timeout_s` is for each page."""

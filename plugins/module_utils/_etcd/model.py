@@ -95,6 +95,18 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class KvHash:
+    """The hash over a member's keys from `compact_revision` to `revision`, as Maintenance.HashKV gives it.
+
+    Two hashes can be compared where both revisions are equal.
+    """
+
+    value: int
+    revision: int
+    compact_revision: int
+
+
+@dataclass(frozen=True)
 class Seen:
     """One member as one look saw it. `failure` says why `status` is missing."""
 
@@ -103,6 +115,9 @@ class Seen:
     failure: str = ""
     read_failure: str = ""
     """Why a linearizable read through this member failed; empty where it succeeded."""
+    kv_hash: KvHash | None = None
+    hash_failure: str = ""
+    """Why there is no hash where one was asked for."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,11 @@ def status_from_json(answer: t.Mapping[str, t.Any]) -> Status:
         storage_version=str(answer.get("storageVersion", "")),
         errors=tuple(str(text).strip() for text in answer.get("errors") or ()),
     )
+
+
+def hash_from_json(answer: t.Mapping[str, t.Any], revision: int) -> KvHash:
+    """A HashKVResponse as JSON, to a question about `revision`."""
+    return KvHash(int(answer.get("hash", 0)), revision, int(answer.get("compact_revision", 0)))
 
 
 def members_from_json(answer: t.Mapping[str, t.Any]) -> list[Member]:

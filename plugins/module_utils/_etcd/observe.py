@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,6 +38,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 
 REQUEST_S = 5.0
 """Seconds for one small request; etcd's own request timeout is 5 s plus two elections."""
+HASH_S = 60.0
+"""Seconds for one hash: a member reads all of its keys for it."""
 _THREADS = 16
 Client = t.Union[Grpc, Gateway, Etcdctl]
 
@@ -97,6 +100,30 @@ def look(client: Client, access: Access, timeout_s: float = REQUEST_S) -> View:
 
     with ThreadPoolExecutor(max_workers=min(_THREADS, len(members) or 1)) as pool:
         return View(members=tuple(pool.map(one, members)), local_id=own.member_id)
+
+
+def with_hashes(client: Client, access: Access, view: View, timeout_s: float) -> View:
+    """The view with the hash of each member that answered, all at the newest revision that all of these have.
+
+    A member reads its whole key space for it.
+    """
+    revision = min((seen.status.revision for seen in view.members if seen.status), default=0)
+    if not revision:
+        return view
+
+    def one(seen: Seen) -> Seen:
+        if seen.status is None:
+            return seen
+        failure = "it advertises no client URL"
+        for url in (access.endpoint,) if seen.member.id == view.local_id else seen.member.client_urls:
+            try:
+                return dataclasses.replace(seen, kv_hash=client.kv_hash(url, revision, timeout_s))
+            except EtcdError as error:
+                failure = error.message
+        return dataclasses.replace(seen, hash_failure=failure)
+
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        return dataclasses.replace(view, members=tuple(pool.map(one, view.members)))
 
 
 def _see(client: Client, member: Member, urls: t.Sequence[str], timeout_s: float) -> Seen:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""The two waits of etcd_member: for a healthy cluster, and for another leader."""
+"""What the states of etcd_member do: one look, and the two waits, for a healthy cluster and for another leader."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ import typing as t
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import decisions, observe
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdError, View
+
+
+def observed(
+    client: observe.Client, access: Access, deadline: Deadline, *, max_index_gap: int, hashes: bool
+) -> dict[str, t.Any]:
+    """One look, whatever it shows; with the hash of every member that answers where `hashes` is set."""
+    view = observe.look(client, access, max(deadline.clip(observe.REQUEST_S), 1.0))
+    if hashes:
+        view = observe.with_hashes(client, access, view, max(deadline.clip(observe.HASH_S), 1.0))
+    return {
+        **_facts(view),
+        "looks": 1,
+        "checks": [check.as_dict() for check in decisions.health_checks(view, max_index_gap=max_index_gap)],
+        "changed": False,
+    }
 
 
 def healthy(
@@ -105,4 +120,8 @@ def follower(
 
 def _facts(view: View) -> dict[str, t.Any]:
     leader = view.leader
-    return {"members": decisions.member_rows(view), "leader": leader.member.name if leader else ""}
+    return {
+        "members": decisions.member_rows(view),
+        "alarms": decisions.alarm_rows(view),
+        "leader": leader.member.name if leader else "",
+    }

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import decisions, model
@@ -279,3 +281,18 @@ def test_rows_hold_what_a_dead_member_cannot_say() -> None:
     ]
     assert "version" in rows[0]
     assert "version" not in rows[1]
+
+
+def test_rows_hold_the_hash_or_why_there_is_none() -> None:
+    hashed = dataclasses.replace(seen(1), kv_hash=model.KvHash(5, 100, 90))
+    silent = dataclasses.replace(seen(2), hash_failure="timed out")
+    first, second = decisions.member_rows(view(hashed, silent))
+    assert (first["hash"], first["hash_revision"], first["hash_compact_revision"]) == (5, 100, 90)
+    assert "hash" not in second
+    assert second["hash_problem"] == "timed out"
+
+
+def test_alarms_name_their_member() -> None:
+    raised = view(dataclasses.replace(seen(1), status=status(1, errors=("memberID:1 alarm:NOSPACE ",))), seen(2))
+    assert decisions.alarm_rows(raised) == [{"alarm": "NOSPACE", "member": "cp1"}]
+    assert decisions.alarm_rows(view(seen(1), seen(2))) == []

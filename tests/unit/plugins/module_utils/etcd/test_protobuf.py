@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import etcdserverpb, protobuf
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Member, Status
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import KvHash, Member, Status
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.protobuf import (
     ProtobufError,
     bytes_field,
@@ -113,6 +113,12 @@ def test_a_status() -> None:
     # An older member leaves out what it does not know, and everything that is 0.
     empty = etcdserverpb.status(memoryview(b""))
     assert (empty.member_id, empty.version, empty.leader, empty.errors) == (0, "", 0, ())
+
+
+def test_a_hash() -> None:
+    data = bytes_field(1, number_field(3, 48213)) + number_field(2, (1 << 32) - 1) + number_field(3, 47000)
+    assert etcdserverpb.kv_hash(memoryview(data), 48000) == KvHash((1 << 32) - 1, 48000, 47000)
+    assert etcdserverpb.hash_request(48000) == number_field(1, 48000)
 
 
 @pytest.mark.parametrize("data", [number_field(2, 1), bytes_field(3, b"x")])
