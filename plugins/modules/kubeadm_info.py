@@ -38,6 +38,13 @@ options:
       - Something else than V(/) reads a mounted or copied file system. The running kubelet is not seen then.
     type: path
     default: /
+  asked_at:
+    description:
+      - The clock of the controller as the task is handed out, in seconds since the epoch.
+      - With it M(evergreen.kubeadm.skew_check) finds a node whose clock is behind, since the node cannot be read before
+        it was asked. Hosts are read at different moments, so that their clocks alone prove nothing.
+    type: float
+    version_added: 0.1.0
 seealso:
   - module: evergreen.kubeadm.kubeadm_upgrade
   - module: evergreen.kubeadm.skew_check
@@ -48,6 +55,7 @@ author:
 EXAMPLES = r"""
 - name: Read the node
   evergreen.kubeadm.kubeadm_info:
+    asked_at: "{{ now().timestamp() }}"
   become: true
   register: node
 
@@ -135,17 +143,26 @@ info:
           returned: success
           sample: 1769860800.0
         flags:
-          description: Flags from kubeadm-flags.env, /etc/default/kubelet, /etc/sysconfig/kubelet and systemd units.
+          description: >-
+            Flags from kubeadm-flags.env, /etc/default/kubelet, /etc/sysconfig/kubelet, systemd units and the files that
+            these name in C(EnvironmentFile=).
           type: list
           elements: dict
           returned: success
           sample: [{"name": "node-ip", "value": "192.0.2.11", "file": "/etc/default/kubelet", "line": 1}]
         empty_variables:
-          description: Variables in those files that are set to nothing. kubeadm 1.35 fails on one of them.
+          description: Variables in those files that are set to nothing. kubeadm 1.35.0 fails on one of them.
           type: list
           elements: str
           returned: success
           sample: []
+        kubeadm_flags_file:
+          description: >-
+            How kubeadm-flags.env begins. V(args) is C(KUBELET_KUBEADM_ARGS=), V(other) is anything else, V(missing) is
+            no file. kubeadm 1.35 fails on the last two.
+          type: str
+          returned: success
+          sample: args
         config:
           description: The contents of /var/lib/kubelet/config.yaml, without HTTP headers.
           type: dict
@@ -251,6 +268,50 @@ info:
       type: str
       returned: success
       sample: apt
+    repositories:
+      description:
+        - Package repositories of Kubernetes that the node has, from the sources of apt, dnf, yum and zypper. User names
+          and passwords in an address are left out.
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        file:
+          description: The file that names it.
+          type: str
+          returned: success
+          sample: /etc/apt/sources.list.d/kubernetes.list
+        url:
+          description: Its address.
+          type: str
+          returned: success
+          sample: https://pkgs.k8s.io/core:/stable:/v1.35/deb/
+        enabled:
+          description: Whether it is in use.
+          type: bool
+          returned: success
+          sample: true
+        minor:
+          description: The minor that it is for. Empty where the address does not tell.
+          type: str
+          returned: success
+          sample: "1.35"
+        legacy:
+          description: Whether it is apt.kubernetes.io or yum.kubernetes.io, which ended in March 2024.
+          type: bool
+          returned: success
+          sample: false
+        keys:
+          description:
+            - The OpenPGP keys that it trusts, as far as they lie in files. C(expires) is empty where a key never does.
+          type: list
+          elements: dict
+          returned: success
+          sample:
+            - file: /etc/apt/keyrings/kubernetes-apt-keyring.asc
+              fingerprint: DE15B14486CD377B9E876E1A234654DA9A296436
+              expires: "2026-12-29T14:59:44Z"
+              revoked: false
     cgroup_version:
       description: V(1) or V(2), as the kubelet sees it.
       type: int
@@ -321,6 +382,26 @@ info:
       type: float
       returned: success
       sample: 1769860800.0
+    clock:
+      description: What is known of that clock.
+      type: dict
+      returned: success
+      contains:
+        synchronised:
+          description: Whether the kernel holds its clock for synchronised, by NTP or PTP. Null where it does not tell.
+          type: bool
+          returned: success
+          sample: true
+        max_error_s:
+          description: By how many seconds the clock may be wrong, as the kernel reckons. Null where it does not tell.
+          type: float
+          returned: success
+          sample: 0.0215
+        asked_at:
+          description: O(asked_at). Null where it was not given.
+          type: float
+          returned: success
+          sample: 1769860799.2
 started:
   description: When the module began, UTC.
   type: str
@@ -352,7 +433,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node im
 
 def read_node(module: AnsibleModule) -> dict[str, t.Any]:
     started, begin = utc_now(), time.monotonic()
-    info = collect(Node(Path(module.params["root"])))
+    info = collect(Node(Path(module.params["root"])), asked_at=module.params["asked_at"])
     return {
         "changed": False,
         "info": info,
@@ -364,7 +445,7 @@ def read_node(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"root": {"type": "path", "default": "/"}},
+        argument_spec={"root": {"type": "path", "default": "/"}, "asked_at": {"type": "float"}},
         supports_check_mode=True,
     )
     run_module(module, read_node)

@@ -15,10 +15,13 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, StaticPod
@@ -36,8 +39,11 @@ _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock"
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
 
 
-def collect(node: Node, now: float | None = None) -> JsonDict:
-    """Read the node. `now` is the time that certificates are measured against, seconds since the epoch."""
+def collect(node: Node, now: float | None = None, asked_at: float | None = None) -> JsonDict:
+    """Read the node. `now` is the node's clock, and what certificates are measured against.
+
+    `asked_at` is the clock of whoever asks, read before. Both are seconds since the epoch.
+    """
     moment = time.time() if now is None else now
     # Commands are slow (a Go program takes 50 to 100 ms to say its version), files are not.
     with ThreadPoolExecutor(max_workers=6) as pool:
@@ -50,6 +56,7 @@ def collect(node: Node, now: float | None = None) -> JsonDict:
         runtime = pool.submit(_runtime, node)
         rpm = pool.submit(_rpm_packages, node)
         info = _from_files(node, moment)
+        info["clock"]["asked_at"] = asked_at
         packages = {**_dpkg_packages(node), **rpm.result()}
         for name, version in versions.items():
             info[name].update(version=version.result(), package=packages.get(name))
@@ -73,6 +80,7 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "kubelet": {
             "flags": [asdict(flag) for flag in flags],
             "empty_variables": empty,
+            "kubeadm_flags_file": _flags_file(node.read(node_paths.KUBELET_FLAGS)),
             "config": _kubelet_config(node),
             "config_written": node.modified(node_paths.KUBELET_CONFIG),
             "instance_config": node.yaml(node_paths.KUBELET_INSTANCE_CONFIG),
@@ -97,10 +105,23 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "certificates": _certificates(node, moment),
         "external_ca": _external_ca(node),
         "package_manager": _package_manager(node),
+        "repositories": read_repositories(node),
         "kubeadm_tmp_bytes": node.tree_bytes(node_paths.KUBEADM_TMP),
         "kubeadm_tmp": node.names(node_paths.KUBEADM_TMP),
         "time": moment,
+        "clock": _clock(node),
     }
+
+
+def _flags_file(text: str | None) -> str:
+    if text is None:
+        return "missing"
+    return "args" if text.lstrip().startswith("KUBELET_KUBEADM_ARGS=") else "other"
+
+
+def _clock(node: Node) -> JsonDict:
+    # Another file system is not this machine's, and may be older than its clock.
+    return kernel_clock() if node.root == Path("/") else {"synchronised": None, "max_error_s": None}
 
 
 def _external_ca(node: Node) -> bool | None:
@@ -163,7 +184,7 @@ def _os(node: Node) -> dict[str, str]:
 
 def _disks(node: Node, etcd: str) -> dict[str, dict[str, int]]:
     disks: dict[str, dict[str, int]] = {}
-    for path in ("/", etcd, "/var/lib/containerd", "/var/lib/kubelet", "/etc/kubernetes"):
+    for path in ("/", etcd, "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet", "/etc/kubernetes"):
         try:
             stat, device = os.statvfs(node.path(path)), os.stat(node.path(path)).st_dev
         except OSError:

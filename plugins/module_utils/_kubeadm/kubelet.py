@@ -46,6 +46,17 @@ def unit_flags(text: str, file: str) -> list[Flag]:
     return flags
 
 
+def environment_files(text: str) -> list[str]:
+    """The files that ``EnvironmentFile=`` of a unit or drop-in names; patterns are left out."""
+    found = []
+    for _number, line in _logical_lines(text):
+        key, _equals, value = line.strip().partition("=")
+        path = value.strip().lstrip("-")
+        if key == "EnvironmentFile" and path.startswith("/") and not set(path) & set("*?["):
+            found.append(path)
+    return found
+
+
 def _logical_lines(text: str) -> list[tuple[int, str]]:
     """Lines with their number, those that end in a backslash joined to the next."""
     joined: list[tuple[int, str]] = []

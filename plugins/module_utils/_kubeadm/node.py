@@ -68,6 +68,13 @@ class Node:
         except OSError:
             return None
 
+    def read_bytes(self, path: str) -> bytes | None:
+        """The contents of a file; None where it cannot be read."""
+        try:
+            return self.path(path).read_bytes()
+        except OSError:
+            return None
+
     def names(self, path: str) -> list[str]:
         """The names in a folder, sorted; empty where there is none."""
         try:
@@ -214,10 +221,8 @@ class Node:
         """Kubelet flags from every place that sets them, and variables that are set to nothing."""
         flags: list[Flag] = []
         empty: list[str] = []
-        for path in (KUBELET_FLAGS, "/etc/default/kubelet", "/etc/sysconfig/kubelet"):
-            found, unset = kubelet.environment_flags(self.read(path) or "", path)
-            flags += found
-            empty += [f"{path}: {name}" for name in unset]
+        files = [KUBELET_FLAGS, "/etc/default/kubelet", "/etc/sysconfig/kubelet"]
+        units: list[Flag] = []
         seen: set[str] = set()
         for folder in _UNIT_FOLDERS:
             for unit in [f"{folder}/kubelet.service"] + [
@@ -229,8 +234,14 @@ class Node:
                 name = unit[len(folder) :]
                 if name not in seen and self.exists(unit):
                     seen.add(name)
-                    flags += kubelet.unit_flags(self.read(unit) or "", unit)
-        return flags, empty
+                    text = self.read(unit) or ""
+                    units += kubelet.unit_flags(text, unit)
+                    files += [path for path in kubelet.environment_files(text) if path not in files]
+        for path in files:
+            found, unset = kubelet.environment_flags(self.read(path) or "", path)
+            flags += found
+            empty += [f"{path}: {name}" for name in unset]
+        return flags + units, empty
 
     def tree_bytes(self, path: str) -> int:
         """The size of all files below a folder, in bytes."""

@@ -45,6 +45,8 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["container_runtime"] == {"name": "", "version": "", "socket": ""}
     assert info["etcd"] == {"present": False, "data_dir": "", "db_bytes": 0}
     assert info["time"] == NOW
+    assert info["clock"] == {"synchronised": None, "max_error_s": None, "asked_at": None}
+    assert info["repositories"] == []
     json.dumps(info)
 
 
@@ -87,7 +89,8 @@ def test_kubelet_and_runtime(tmp_path: Path) -> None:
     put(tmp_path, "/proc/stat", "cpu 1\nbtime 1000\n")
     put(tmp_path, "/proc/77/comm", "kubelet\n")
     put(tmp_path, "/proc/77/stat", f"77 (kube let)) S {' '.join(str(n) for n in range(4, 22))} 250 23\n")
-    info = collect(Node(tmp_path), NOW)
+    info = collect(Node(tmp_path), NOW, asked_at=NOW - 1)
+    assert info["clock"]["asked_at"] == NOW - 1
     assert info["kubelet"]["config"] == {"cgroupDriver": "systemd"}
     assert [flag["name"] for flag in info["kubelet"]["flags"]] == ["node-ip", "mine"]
     assert info["kubelet"]["running"] is True

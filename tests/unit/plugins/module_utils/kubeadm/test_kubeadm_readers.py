@@ -143,6 +143,21 @@ def test_environment_flags(text: str, flags: list[tuple[str, str, int]], empty: 
     assert unset == empty
 
 
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        (
+            "[Service]\nEnvironmentFile=-/etc/default/kubelet\nEnvironmentFile=/etc/own.env\n",
+            ["/etc/default/kubelet", "/etc/own.env"],
+        ),
+        ("EnvironmentFile=/etc/kubelet.d/*.env\nEnvironmentFile=\nEnvironment=A=/b\n", []),
+        ("", []),
+    ],
+)
+def test_environment_files(unit: str, expected: list[str]) -> None:
+    assert kubelet.environment_files(unit) == expected
+
+
 def test_unit_flags() -> None:
     unit = (
         '[Service]\nEnvironment="KUBELET_KUBECONFIG_ARGS=--kubeconfig=/k --x=1"\n#Environment="A=--no"\n'
