@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
@@ -23,20 +24,30 @@ class Outcome(t.NamedTuple):
 
 
 def wait_until_good(
-    look: t.Callable[[], list[Check]], *, deadline: Deadline, consecutive: int, interval_s: float
+    look: t.Callable[[], list[Check]],
+    *,
+    deadline: Deadline,
+    consecutive: int,
+    interval_s: float,
+    hold_s: float = 0,
 ) -> Outcome:
-    """Call `look` until it found nothing unmet `consecutive` times in a row.
+    """Call `look` until it found nothing unmet `consecutive` times in a row, over at least `hold_s` seconds.
 
     A bad look starts the count anew. The look that is under way when the
     deadline comes still counts. With a deadline of 0 seconds one look decides.
     """
-    needed = 1 if deadline.seconds == 0 else consecutive
+    one_decides = deadline.seconds == 0
+    needed, held = (1, 0.0) if one_decides else (consecutive, hold_s)
     looks = streak = 0
+    since = 0.0
     while True:
         checks = look()
+        now = time.monotonic()
         looks += 1
         streak = 0 if unmet(checks) else streak + 1
-        if streak >= needed:
+        if streak == 1:
+            since = now
+        if streak >= needed and now - since >= held:
             return Outcome(True, checks, looks, streak)
         if deadline.expired():
             return Outcome(False, checks, looks, streak)
