@@ -19,7 +19,8 @@ description:
     its kubelet say so, not because a command once returned 0.
   - Each API server is asked at its own advertise address for its version and for the deprecated APIs that it was asked
     for.
-  - Nothing is changed.
+  - Findings about many pods are told by namespace, and no more than 20 of one kind are told one by one.
+  - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
 requirements:
   - kubernetes >= 24.2.0
   - PyYAML
@@ -36,13 +37,16 @@ attributes:
     support: full
 options:
   kubernetes_version:
-    description: The version to upgrade to, such as V(1.35.4).
+    description:
+      - The version to upgrade to, such as V(1.35.4).
+      - V(1.35) stands for the newest patch of that minor in O(available_versions), V(latest) for the newest version.
     type: str
     required: true
   available_versions:
     description:
       - Versions that the package repositories offer.
       - Needed where the target is more than one minor ahead. The newest one of each minor between becomes a hop.
+      - M(evergreen.kubeadm.package_versions) asks the repositories.
     type: list
     elements: str
     default: []
@@ -54,9 +58,32 @@ options:
     type: str
     choices: [each_hop, last_hop]
     default: each_hop
+  patch_first:
+    description:
+      - Whether the newest patch of the present minor is a hop of its own before the next minor.
+      - It restarts every control-plane node once more.
+    type: bool
+    default: false
+  etcd_bridges:
+    description:
+      - Tags of etcd images by the minor of etcd that they lead on from, such as V(3.5.26-0) under the key V(3.5).
+      - Some minors of etcd may only be reached from a late patch of the one before. The default is the first patch that
+        will do; your registry must have the image. An empty tag lets no image be used, and a finding says so.
+    type: dict
+    default: {}
   nodes:
     description:
       - Results of M(evergreen.kubeadm.kubeadm_info), one for each node. What is not given is not judged.
+    type: list
+    elements: dict
+    default: []
+  programs:
+    description:
+      - Results of M(evergreen.kubeadm.target_programs), of one host or several. Of those for another version than
+        O(kubernetes_version) only the tag of the etcd image is looked at.
+      - An etcd image that kubeadm of a version deploys needs no bridge before it where it is new enough itself.
+      - What a program of the target says itself takes the place of the list of removed flags that this module has.
+        Without it, feature gates and admission plug-ins are not judged.
     type: list
     elements: dict
     default: []
@@ -71,6 +98,56 @@ options:
         Compared with the cluster's where it is given. Without it their names give the order.
     type: list
     elements: str
+  etcd_members:
+    description:
+      - Results of M(evergreen.kubeadm.etcd_member) with C(state=observed), one for each control-plane node, so that it
+        is seen whether all of them see the same members. What is not given is not judged.
+      - The data of the members is compared where they were asked with C(hash_kv).
+    type: list
+    elements: dict
+    default: []
+  addons:
+    description:
+      - Entries for the table of addons and the minors of Kubernetes that they support. An entry replaces that of the
+        same name.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Its name, for the finding.
+        type: str
+        required: true
+      image:
+        description: The end of its image's name, without registry and tag, such as V(metallb/controller).
+        type: str
+        required: true
+      versions:
+        description: What its versions support.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          version:
+            description: How the versions begin, such as V(0.14). The longest that fits counts.
+            type: str
+            required: true
+          kubernetes_min:
+            description: The first minor, such as V(1.32). Without it, any.
+            type: str
+          kubernetes_max:
+            description: The last minor, such as V(1.35). Without it, any newer one.
+            type: str
+      source:
+        description: Where this is published.
+        type: str
+        default: ""
+  helm_releases:
+    description:
+      - Look into the deployed Helm releases for versions of APIs that the target does not serve. Needs the right to
+        list the Secrets of all namespaces. Of their contents only C(apiVersion) and C(kind) are looked at.
+    type: bool
+    default: true
   accepted_findings:
     description:
       - Findings that do not count. They are returned in RV(accepted) with their reason.
@@ -89,6 +166,19 @@ options:
       subject:
         description: The RV(findings[].subject). Without it, findings on any subject are accepted.
         type: str
+  pool_label:
+    description:
+      - The label of worker nodes whose value names the pool that they belong to, for RV(cost).
+      - Without it, and for nodes that do not have it, the workers are one pool. The control plane always is one.
+    type: str
+  journals:
+    description:
+      - Journals of earlier runs, as M(evergreen.kubeadm.upgrade_journal) writes them, on the host where this task runs.
+        The seconds of their steps are what RV(cost.time) is made of.
+      - Files that are not there, or cannot be read, are left out.
+    type: list
+    elements: path
+    default: []
   fail_on_blockers:
     description: Fail where a blocker is found that is not accepted.
     type: bool
@@ -99,6 +189,10 @@ options:
     default: 60
 seealso:
   - module: evergreen.kubeadm.kubeadm_info
+  - module: evergreen.kubeadm.package_versions
+  - module: evergreen.kubeadm.etcd_bridge
+  - module: evergreen.kubeadm.target_programs
+  - module: evergreen.kubeadm.etcd_member
   - name: Version skew policy
     description: Which versions of Kubernetes' components go together.
     link: https://kubernetes.io/releases/version-skew-policy/
@@ -114,11 +208,27 @@ EXAMPLES = r"""
   run_once: true
   register: plan
 
+- name: Plan with what etcd says on each control-plane node, and with an addon of your own
+  evergreen.kubeadm.skew_check:
+    kubernetes_version: 1.35.4
+    etcd_members: "{{ groups['kube_control_plane'] | map('extract', hostvars, 'etcd') | list }}"
+    addons:
+      - name: MetalLB
+        image: metallb/controller
+        versions:
+          - version: "0.15"
+            kubernetes_min: "1.32"
+            kubernetes_max: "1.35"
+        source: https://wiki.example.org/platform/metallb
+  delegate_to: localhost
+  run_once: true
+
 - name: Plan a way over several minors, and stop where something is in the way
   evergreen.kubeadm.skew_check:
     kubernetes_version: 1.36.3
     available_versions: [1.34.4, 1.35.3, 1.35.4, 1.36.3]
     workers: last_hop
+    etcd_bridges: {"3.5": 3.5.27-0}
     fail_on_blockers: true
     accepted_findings:
       - id: budget-never-allows
@@ -172,6 +282,12 @@ hops:
       elements: str
       returned: always
       sample: [worker1]
+    kubelets:
+      description: Nodes whose kubelets are upgraded in this hop, which are drained for that.
+      type: list
+      elements: str
+      returned: always
+      sample: [control1, control2, worker1]
     apply_needed:
       description: Whether the first of RV(hops[].control_plane) needs C(kubeadm upgrade apply), since C(kubeadm-config)
         or the addons are not at this version.
@@ -183,6 +299,13 @@ hops:
       type: dict
       returned: always
       sample: {from_minor: "3.6", to_minor: "3.6"}
+    etcd_image_tag:
+      description:
+        - Tag of the etcd image that C(kubeadm-config) has to name for this hop; empty where kubeadm's own is right.
+        - A hop of etcd alone has the same version in RV(hops[].from) and RV(hops[].to).
+      type: str
+      returned: always
+      sample: ""
 nodes:
   description: The nodes of the cluster, control plane first.
   type: list
@@ -256,6 +379,11 @@ addons:
   type: dict
   returned: always
   sample: {kube-proxy: 1.34.4, coredns: 1.12.1}
+image_repository:
+  description: Where kubeadm takes its images from, as C(kubeadm-config) says; empty where it says nothing.
+  type: str
+  returned: always
+  sample: registry.k8s.io
 findings:
   description: What to know before, blockers first.
   type: list
@@ -273,7 +401,9 @@ findings:
       returned: always
       sample: blocker
     subject:
-      description: What it is about.
+      description:
+        - What it is about. Where there are more than 20 findings of one id and severity, the last of them tells of all
+          that are left, and its subject is how many these are, such as V(481 more).
       type: str
       returned: always
       sample: poddisruptionbudget/shop/cart
@@ -292,6 +422,11 @@ findings:
       type: str
       returned: always
       sample: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
+    page:
+      description: The page about findings of this RV(findings[].id), with what it means and what to do.
+      type: str
+      returned: always
+      sample: https://github.com/evergreen-kubeadm/evergreen.kubeadm/blob/main/docs/findings/budget-never-allows.md
 accepted:
   description: Findings that O(accepted_findings) took out of RV(findings), each with its C(reason).
   type: list
@@ -303,6 +438,146 @@ blockers:
   type: int
   returned: always
   sample: 0
+cost:
+  description:
+    - What the plan costs.
+    - Pods are those that a drain moves - not static ones, those of DaemonSets, or finished ones.
+  type: dict
+  returned: always
+  contains:
+    hops:
+      description: How many nodes of each role a hop takes away, one after the other.
+      type: list
+      elements: dict
+      returned: always
+      sample: [{to: 1.35.4, control_plane: 3, workers: 2}]
+    drains:
+      description: How many drains that is, over all hops.
+      type: int
+      returned: always
+      sample: 5
+    pods:
+      description: How many pods are on the nodes that are drained.
+      type: int
+      returned: always
+      sample: 34
+    moves:
+      description: How often pods move at the least, which is once for each hop that drains their node.
+      type: int
+      returned: always
+      sample: 34
+    expected_moves:
+      description:
+        - How often they move where the scheduler spreads the pods of a drained node evenly over the others of its
+          pool. Some come to a node that is yet to be drained.
+      type: float
+      returned: always
+      sample: 51.5
+    pools:
+      description: The same by pool of nodes; see O(pool_label).
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - {name: workers, nodes: 2, drains: 2, pods: 20, moves: 20, expected_moves: 30.0}
+    budgets:
+      description:
+        - PodDisruptionBudgets over these pods that hold a drain up, with C(budget), C(state), C(pods) and C(why).
+        - A C(state) of V(never) lets no pod go whatever one waits for, V(waits) lets none go as things are, V(in_turn)
+          has more of its pods on one node than may be away at once.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - budget: shop/cart
+          state: in_turn
+          pods: 6
+          why: "3 of its pods are on worker1 and 1 may be away at once: 3 turns"
+    singletons:
+      description: Pods that nothing stands in for while they move, the longest first.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        pod:
+          description: The pod.
+          type: str
+          returned: always
+          sample: shop/db-0
+        owner:
+          description: Its controller; none where it has none.
+          type: str
+          returned: always
+          sample: StatefulSet/db
+        node:
+          description: The node that it is on.
+          type: str
+          returned: always
+          sample: worker1
+        times:
+          description: In how many hops this node is drained.
+          type: int
+          returned: always
+          sample: 1
+        comes_back:
+          description: Whether something makes it anew.
+          type: bool
+          returned: always
+          sample: true
+        start_s:
+          description:
+            - How many seconds it took from being scheduled to being Ready, by its conditions.
+            - None where that cannot be told, as for a pod whose containers were started again.
+          type: float
+          returned: always
+          sample: 12.0
+        down_s:
+          description: For about how long it is down each time; none where that cannot be told.
+          type: float
+          returned: always
+          sample: 12.0
+        grace_s:
+          description:
+            - For how many seconds more at the most, since the pod of a StatefulSet is made anew only when the old one
+              has ended. V(0) for others.
+          type: float
+          returned: always
+          sample: 30.0
+    time:
+      description: An estimate of how long the run takes, one node after the other.
+      type: dict
+      returned: always
+      contains:
+        seconds:
+          description: The estimate.
+          type: int
+          returned: always
+          sample: 950
+        measured_share:
+          description: Which share of it is from steps that were measured; the rest is guessed.
+          type: float
+          returned: always
+          sample: 0.97
+        runs:
+          description: How many of O(journals) had entries.
+          type: int
+          returned: always
+          sample: 1
+        parts:
+          description:
+            - What it is made of, by step and C(kind) of node (V(first_control_plane), V(control_plane), V(worker)).
+            - C(source) is V(measured), with the median of so many C(samples), or V(guess).
+          type: list
+          elements: dict
+          returned: always
+          sample:
+            - step: drain
+              kind: worker
+              count: 2
+              seconds_each: 14.2
+              seconds: 28.4
+              source: measured
+              samples: 2
 summary:
   description: The plan and the findings in sentences; findings that differ in their subject alone are one sentence.
   type: list
@@ -326,6 +601,7 @@ duration_s:
   sample: 1.1
 """
 
+import os
 import time
 import typing as t
 
@@ -335,19 +611,50 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost import cost_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.decisions import decide
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, Request
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import node_states
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.targets import target_version
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubernetes_version": {"type": "str", "required": True},
     "available_versions": {"type": "list", "elements": "str", "default": []},
     "workers": {"type": "str", "choices": ["each_hop", "last_hop"], "default": "each_hop"},
+    "patch_first": {"type": "bool", "default": False},
+    "etcd_bridges": {"type": "dict", "default": {}},
     "nodes": {"type": "list", "elements": "dict", "default": []},
+    "programs": {"type": "list", "elements": "dict", "default": []},
     "inventory_nodes": {"type": "list", "elements": "str"},
     "control_plane_nodes": {"type": "list", "elements": "str"},
+    "etcd_members": {"type": "list", "elements": "dict", "default": []},
+    "addons": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "image": {"type": "str", "required": True},
+            "versions": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "version": {"type": "str", "required": True},
+                    "kubernetes_min": {"type": "str"},
+                    "kubernetes_max": {"type": "str"},
+                },
+            },
+            "source": {"type": "str", "default": ""},
+        },
+    },
+    "helm_releases": {"type": "bool", "default": True},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -358,6 +665,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "subject": {"type": "str"},
         },
     },
+    "pool_label": {"type": "str"},
+    "journals": {"type": "list", "elements": "path", "default": []},
     "fail_on_blockers": {"type": "bool", "default": False},
     "timeout_s": {"type": "int", "default": 60},
 }
@@ -367,19 +676,33 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, decide, and shape the result."""
     params = module.params
     started, clock = utc_now(), time.monotonic()
+    available = [Version.parse(text) for text in params["available_versions"]]
     request = Request(
-        target=Version.parse(params["kubernetes_version"]),
-        available=[Version.parse(text) for text in params["available_versions"]],
+        target=target_version(params["kubernetes_version"], available),
+        available=available,
         workers=params["workers"],
+        patch_first=params["patch_first"],
+        etcd_bridges={str(minor): str(tag or "") for minor, tag in params["etcd_bridges"].items()},
         inventory=params["inventory_nodes"],
         control_plane=params["control_plane_nodes"],
+        etcd_images=etcd_images(params["programs"]),
+        etcd_members=params["etcd_members"],
+        addons=params["addons"],
     )
     hosts = [host for host in (read_host(result) for result in params["nodes"]) if host is not None]
-    cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"])).read()
-    verdict = decide(cluster, hosts, request, params["accepted_findings"], now=time.time())
+    wanted = Wanted(request.target.minor, params["helm_releases"])
+    cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
+    verdict = decide(cluster, hosts, request, params["accepted_findings"], now=time.time(), programs=params["programs"])
     result: dict[str, t.Any] = {
         "changed": False,
         **verdict,
+        "cost": cost_of(
+            cluster,
+            node_states(cluster),
+            verdict["hops"],
+            pool_label=params["pool_label"],
+            journals=[journal.read(path) for path in params["journals"] if os.access(path, os.R_OK)],
+        ),
         "started": started,
         "finished": utc_now(),
         "duration_s": round(time.monotonic() - clock, 3),

@@ -52,11 +52,24 @@ def static_pod(
 
 
 def show(cluster: Cluster, made: dict[str, t.Any]) -> None:
-    """Create the pod anew, as a kubelet does when its manifest changed, and wait until it has a status."""
+    """Create the pod anew, as a kubelet does when its manifest changed, and wait until it has a status.
+
+    One that goes away meanwhile is created again, as a kubelet does too.
+    """
     path = f"{PODS}/{made['metadata']['name']}"
     remove(cluster, path)
     cluster.apply(made)
-    wait_for(f"{path} runs", lambda: cluster.client.get(path)["status"].get("podIP"))
+
+    def runs() -> bool:
+        try:
+            return bool(cluster.client.get(path)["status"].get("podIP"))
+        except ApiStatusError as error:
+            if error.status != 404:
+                raise
+            cluster.apply(made)
+            return False
+
+    wait_for(f"{path} runs", runs)
 
 
 def remove(cluster: Cluster, path: str) -> None:

@@ -10,31 +10,19 @@ assertion is on subjects of this file.
 from __future__ import annotations
 
 import typing as t
-from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.modules import skew_check
-from control_plane import control_plane, remove, second_api_server, task
+from control_plane import control_plane, remove, second_api_server
 from etcd_cluster import run_module
 from harness.cluster import Cluster
 from harness.objects import budget, deployment, namespace, node
 from harness.process import wait_for
+from skew_place import CONFIG_MAPS, check, config_map
 
 NEW, OLD, W1, W2, SHOP = "skew-plane-1", "skew-plane-2", "skew-worker-1", "skew-worker-2", "skew-shop"
 OURS = {"evergreen.kubeadm/cordoned-by": '{"by": "evergreen.kubeadm", "run": "r1", "at": "2026-01-31T12:00:00.000Z"}'}
-CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
-
-
-def config_map(name: str, key: str, value: dict[str, t.Any]) -> dict[str, t.Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": "kube-system"},
-        "data": {key: yaml.safe_dump(value)},
-    }
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +48,6 @@ def half_upgraded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
             remove(cluster, path)
         remove(cluster, f"{CONFIG_MAPS}/kubelet-config")
         second.stop(kill=True)
-
-
-def check(cluster: Cluster, target: str = "1.35.4", **options: t.Any) -> SimpleNamespace:
-    """The result, with findings as ``{(id, subject): finding}`` and nodes by name."""
-    params = {**cluster.params, "kubernetes_version": target, **options}
-    result = skew_check.check(task(skew_check.ARGUMENT_SPEC, params))
-    return SimpleNamespace(
-        result=result,
-        findings={(f["id"], f["subject"]): f for f in result["findings"]},
-        nodes={n["name"]: n for n in result["nodes"]},
-    )
 
 
 def test_done_is_what_runs(half_upgraded: Cluster) -> None:
@@ -116,7 +93,10 @@ def test_a_chain_needs_the_versions_between(half_upgraded: Cluster) -> None:
     assert "1.36" in alone.findings["intermediate-version-unknown", "cluster"]["evidence"]
     chained = check(half_upgraded, "1.37.0", available_versions=["1.35.4", "1.35.9", "1.36.1", "1.36.3"])
     assert [hop["to"] for hop in chained.result["hops"]] == ["1.35.4", "1.36.3", "1.37.0"]
-    assert chained.findings["etcd-before-3.7", f"pod/kube-system/etcd-{OLD}"]["severity"] == "blocker"
+    assert chained.findings["etcd-bridge", "etcd"]["severity"] == "note"
+    assert [hop["etcd_image_tag"] for hop in chained.result["hops"]] == ["", "3.6.11-0", ""]
+    refused = check(half_upgraded, "1.37.0", available_versions=["1.35.9", "1.36.3"], etcd_bridges={"3.6": ""})
+    assert refused.findings["etcd-before-3.7", f"pod/kube-system/etcd-{OLD}"]["severity"] == "blocker"
 
 
 def test_what_the_nodes_tell(half_upgraded: Cluster) -> None:

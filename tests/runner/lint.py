@@ -15,7 +15,7 @@ import typing as t
 from pathlib import Path
 
 from runner import structure
-from runner.project import BIN, CACHE, COLLECTION, ROOT, capture, project_files, run, run_and_keep, say
+from runner.project import BIN, CACHE, COLLECTION, COLLECTIONS, ROOT, capture, project_files, run, run_and_keep, say
 from runner.results import Outcome, duration
 
 if t.TYPE_CHECKING:
@@ -42,7 +42,7 @@ def lint() -> Outcome:
 
 def docs() -> Outcome:
     """Run the checks about documentation only."""
-    names = ("files", "antsibull-docs", "antsibull-changelog", "ansible-doc", "role pages")
+    names = ("files", "antsibull-docs", "antsibull-changelog", "ansible-doc", "role pages", "finding pages")
     return _run_checks({name: CHECKS[name] for name in names})
 
 
@@ -128,6 +128,12 @@ def write_role_readme(role: Path, target: Path) -> bool:
     return run([BIN / "aar-doc", "--output-mode", "replace", "--output-file", target, role, "markdown"]) == 0
 
 
+def _finding_pages() -> bool:
+    """The page of each finding says what the catalogue says; `make finding-docs` writes them anew."""
+    env = {"PYTHONPATH": f"{COLLECTIONS}:{ROOT / 'tests'}"}
+    return run([BIN / "python", "-m", "runner.finding_docs", "--check"], env=env) == 0
+
+
 def _doc_problems(kind: str, name: str) -> list[str]:
     shown = capture([BIN / "ansible-doc", "--type", kind, "--json", name])
     problems = [f"{kind} {name}: {line}" for line in shown.stderr.splitlines() if line.strip()]
@@ -211,6 +217,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "antsibull-changelog": _antsibull_changelog,
     "ansible-doc": _ansible_doc,
     "role pages": _role_readmes,
+    "finding pages": _finding_pages,
     "playbook from a clone": _clone,
     "galaxy build": _build,
     "galaxy-importer": _importer,

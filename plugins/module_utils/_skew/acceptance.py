@@ -29,6 +29,7 @@ class Accepted(t.TypedDict):
     evidence: str
     remedy: str
     source: str
+    page: str
     reason: str
 
 

@@ -10,10 +10,21 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_addons import addon_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_capacity import capacity_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import cluster_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_config import config_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_control_plane import (
+    control_plane_findings,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_etcd import etcd_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_hosts import host_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_objects import object_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import pod_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_programs import program_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import workload_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import fold
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     Cluster,
@@ -24,13 +35,16 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Request,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Hop, make_plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import read_programs
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
     addon_versions,
     config_version,
+    etcd_image_tag,
     left_to_do,
     node_states,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import summary
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.targets import target_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -44,25 +58,54 @@ class Verdict(t.TypedDict):
     nodes: list[Json]
     unfinished: list[str]
     addons: dict[str, str | None]
+    image_repository: str
     findings: list[Finding]
     accepted: list[Accepted]
     blockers: int
     summary: list[str]
 
 
-def decide(cluster: Cluster, hosts: list[Host], request: Request, acceptances: list[Json], *, now: float) -> Verdict:
-    """Plan the hops and judge the findings. `now` is in seconds since the epoch."""
+def decide(
+    cluster: Cluster,
+    hosts: list[Host],
+    request: Request,
+    acceptances: list[Json],
+    *,
+    now: float,
+    programs: list[Json] | None = None,
+) -> Verdict:
+    """Plan the hops and judge the findings. `now` is in seconds since the epoch.
+
+    `programs` are results of target_programs.
+    """
     states = node_states(cluster)
     addons = addon_versions(cluster)
-    plan = make_plan(states, request, config=config_version(cluster), kube_proxy=addons.get("kube-proxy"))
+    plan = make_plan(
+        states,
+        request,
+        config=config_version(cluster),
+        kube_proxy=addons.get("kube-proxy"),
+        etcd_pinned=etcd_image_tag(cluster) not in ("", cluster.etcd_bridge),
+    )
+    target_programs = read_programs(programs or [], request.target)
     findings = [
         *plan.problems,
+        *target_findings(request),
         *cluster_findings(cluster, states, request, plan),
         *config_findings(cluster, states, request, plan),
-        *host_findings(hosts, states, request, plan, cluster.kubelet_config, now),
+        *host_findings(hosts, states, request, plan, cluster, now),
+        *program_findings(cluster, hosts, states, request, plan, target_programs),
         *workload_findings(cluster, request, plan),
+        *control_plane_findings(cluster, request, target_programs),
+        *etcd_findings(cluster, states, request),
+        *object_findings(cluster),
+        *pod_findings(cluster, plan),
+        *capacity_findings(cluster, plan),
+        *addon_findings(cluster, request, plan),
+        *release_changes(cluster, plan),
     ]
     kept, accepted = accept(findings, acceptances)
+    kept = fold(kept)
     needed = bool(plan.hops or plan.problems)
     nodes = [_node(state, request.target) for state in states]
     return Verdict(
@@ -72,6 +115,7 @@ def decide(cluster: Cluster, hosts: list[Host], request: Request, acceptances: l
         hops=plan.hops,
         nodes=nodes,
         unfinished=[node["name"] for node in nodes if not node["done"]],
+        image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
         addons={name: _text(version) for name, version in addons.items()},
         findings=kept,
         accepted=accepted,

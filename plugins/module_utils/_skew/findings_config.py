@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Findings on kubeadm's configuration, etcd and the flags of the control plane: pure."""
+"""Findings on kubeadm's configuration, and on the way of etcd: pure."""
 
 from __future__ import annotations
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -15,7 +14,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     WARNING,
     Cluster,
     Finding,
-    Json,
     NodeState,
     Request,
     finding,
@@ -23,17 +21,13 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
     config_version,
-    system_pods,
+    etcd_image_tag,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
 def config_findings(cluster: Cluster, states: list[NodeState], request: Request, plan: Plan) -> list[Finding]:
-    return [
-        *_config(cluster, states, request),
-        *_etcd(cluster, states, plan),
-        *_control_plane_flags(cluster, request),
-    ]
+    return [*_config(cluster, states, request), *_etcd(cluster, states, plan)]
 
 
 def _config(cluster: Cluster, states: list[NodeState], request: Request) -> list[Finding]:
@@ -103,11 +97,8 @@ def _etcd(cluster: Cluster, states: list[NodeState], plan: Plan) -> list[Finding
         ]
     found = []
     lowest = min(members.values())
-    ahead = [rules.etcd_minor_for(Version.parse(hop["to"]).minor) for hop in plan.hops]
-    for rule in rules.ETCD_RULES:
-        crosses = any(minor is not None and minor >= rule.after for minor in ahead)
-        if not crosses or (lowest.major, lowest.minor) != rule.before:
-            continue
+    found += _etcd_path(cluster, lowest, plan)
+    for rule in plan.etcd.uncrossed:
         minimum = Version.parse(rule.minimum)
         old = {name: version for name, version in members.items() if version < minimum}
         for name, version in sorted(old.items()):
@@ -118,63 +109,40 @@ def _etcd(cluster: Cluster, states: list[NodeState], plan: Plan) -> list[Finding
                     f"pod/kube-system/etcd-{name}",
                     f"etcd {version} goes to {rule.after[0]}.{rule.after[1]}, which needs {rule.minimum} on every "
                     f"member before: {rule.why}",
-                    f"Set etcd.local.imageTag to {rule.minimum}-0 or newer in kubeadm-config and run on each "
-                    "control-plane node: kubeadm upgrade node phase control-plane. Or accept it once you are sure that "
-                    "the members are exactly the control-plane nodes and none is a learner.",
+                    f"Name an image of etcd {rule.minimum} or newer that your registry has in etcd_bridges "
+                    "(preflight_etcd_bridges of the role preflight), and the run goes over it first. In a control "
+                    "plane of mixed versions, bring its nodes to one version before.",
                     rule.source,
                 )
             )
-    prefix, since, source = rules.ETCD_FLAG_PREFIX_REMOVED
-    if any(minor is not None and minor >= since for minor in ahead):
-        for argument in _extra_args((cluster.cluster_config or {}).get("etcd", {}).get("local") or {}):
-            if argument.startswith(prefix):
-                found.append(
-                    _flag_removed(
-                        "etcd", argument, f"etcd {since[0]}.{since[1]} does not start with it", BLOCKER, source
-                    )
-                )
     return found
 
 
-def _control_plane_flags(cluster: Cluster, request: Request) -> list[Finding]:
-    """Removed flags in kubeadm-config stop the new pod; those in a manifest only are lost, kubeadm writes it anew."""
-    found = []
-    pods = system_pods(cluster)
-    keys = {
-        "kube-apiserver": "apiServer",
-        "kube-controller-manager": "controllerManager",
-        "kube-scheduler": "scheduler",
-    }
-    for component, key in keys.items():
-        configured = _extra_args((cluster.cluster_config or {}).get(key) or {})
-        in_use: set[str] = set()
-        for pod in api.static_pods(pods, component).values():
-            in_use.update(word[2:].split("=")[0] for word in api.pod_arguments(pod) if word.startswith("--"))
-        for name in sorted(in_use | set(configured)):
-            for rule in rules.REMOVED_FLAGS:
-                if rule.component != component or not rule.covers(name) or request.target.minor < rule.since:
-                    continue
-                why = f"removed in 1.{rule.since}"
-                if name in configured:
-                    found.append(_flag_removed(component, name, f"{why}, set in kubeadm-config", BLOCKER, rule.source))
-                else:
-                    told = f"{why}, set in the static pod and not in kubeadm-config"
-                    found.append(_flag_removed(component, name, told, WARNING, rule.source))
+def _etcd_path(cluster: Cluster, lowest: Version, plan: Plan) -> list[Finding]:
+    """What the run does about etcd that an operator would not expect."""
+    found = [
+        finding(
+            "etcd-bridge",
+            NOTE,
+            "etcd",
+            f"etcd {lowest} goes to {rule.after[0]}.{rule.after[1]} over the image {tag}: {rule.why}",
+            "Nothing: the run sets etcd.local.imageTag in kubeadm-config for that and takes it out again. The registry "
+            "must have the image; it is pulled before anything is changed.",
+            rule.source,
+        )
+        for rule, tag in plan.etcd.bridged
+    ]
+    tag = etcd_image_tag(cluster)
+    if plan.hops and tag not in ("", cluster.etcd_bridge):
+        found.append(
+            finding(
+                "etcd-pinned",
+                WARNING,
+                "configmap/kube-system/kubeadm-config",
+                f"etcd.local.imageTag is {tag}, so kubeadm leaves etcd at it whatever it is upgraded to",
+                "Take etcd.local.imageTag out of the ClusterConfiguration, unless you keep this etcd on purpose: "
+                "kubectl -n kube-system edit configmap kubeadm-config",
+                "https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/",
+            )
+        )
     return found
-
-
-def _flag_removed(component: str, name: str, why: str, severity: str, source: str) -> Finding:
-    return finding(
-        "flag-removed",
-        severity,
-        f"{component} --{name}",
-        why,
-        "Take it out of the extraArgs of kubeadm-config, and out of the patches that you give to kubeadm.",
-        source,
-    )
-
-
-def _extra_args(part: Json) -> list[str]:
-    """Names of extraArgs: a map up to v1beta3, a list of name and value from v1beta4 on."""
-    found = part.get("extraArgs") or {}
-    return [str(entry.get("name", "")) for entry in found] if isinstance(found, list) else list(found)

@@ -8,21 +8,26 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from urllib.parse import urlsplit
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_machine import machine_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_packages import package_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import versions_ahead
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
     WARNING,
+    Cluster,
     Finding,
     Host,
-    Json,
     NodeState,
     Request,
     finding,
-    version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import system_pods
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -31,92 +36,29 @@ def host_findings(
     states: list[NodeState],
     request: Request,
     plan: Plan,
-    kubelet_config: Json | None,
+    cluster: Cluster,
     now: float,
 ) -> list[Finding]:
     """`now` is in seconds since the epoch."""
     found = []
-    kubelets = {state.name: state.kubelet for state in states}
+    known = {state.name: state for state in states}
+    servers = _api_server_addresses(cluster)
+    mixed = len({*servers.values()}) > 1 and any(
+        Version.parse(hop["from"]).minor != Version.parse(hop["to"]).minor for hop in plan.hops
+    )
     for host in hosts:
         subject = f"node/{host.name}"
-        found += _cgroup(host, subject, request, kubelet_config)
-        found += _swap(host, subject, kubelet_config)
-        found += _disk(host, subject)
+        ahead = versions_ahead(plan, host.name)
+        config = cluster.kubelet_config
+        found += machine_findings(host, subject, request, config, upgraded=bool(ahead), now=now)
         found += _certificates(host, subject, now)
-        found += _kubelet_flags(host, subject, kubelets.get(host.name), plan)
-        found += _runtime(host, subject, request)
-        found += _kubelet_files(host, subject, plan)
+        found += _kubelet_flags_file(host, subject, ahead)
+        found += _kubelet_files(host, subject, {version.minor for version in ahead})
+        found += _host_name(host, subject, ahead)
+        found += _kubelet_server(host, subject, cluster, servers, mixed=mixed)
         found += _manifests(host, subject, request)
+        found += package_findings(host, subject, known.get(host.name), ahead, now)
     return found
-
-
-def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json | None) -> list[Finding]:
-    if host.cgroup_version != 1 or request.target.minor < rules.CGROUP_V1_FAILS_SINCE:
-        return []
-    if (kubelet_config or {}).get("failCgroupV1") is False:
-        return [
-            finding(
-                "cgroup-v1",
-                WARNING,
-                subject,
-                "cgroup v1; kubelet-config allows it with failCgroupV1: false",
-                "Move the node to cgroup v2: support for version 1 ends. kubeadm's preflight check SystemVerification "
-                "fails on this node and has to be ignored by name.",
-                rules.CGROUP_V1_SOURCE,
-            )
-        ]
-    return [
-        finding(
-            "cgroup-v1",
-            BLOCKER,
-            subject,
-            f"cgroup v1; a kubelet from 1.{rules.CGROUP_V1_FAILS_SINCE} on does not start on it",
-            "Boot the node with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or set failCgroupV1: false in the "
-            "ConfigMap kube-system/kubelet-config before the upgrade.",
-            rules.CGROUP_V1_SOURCE,
-        )
-    ]
-
-
-def _swap(host: Host, subject: str, kubelet_config: Json | None) -> list[Finding]:
-    if not host.swap_on:
-        return []
-    if (kubelet_config or {}).get("failSwapOn") is False:
-        severity, remedy = NOTE, "Nothing: kubelet-config allows it with failSwapOn: false."
-    else:
-        severity = WARNING
-        remedy = "Turn it off (swapoff -a, and /etc/fstab), or set failSwapOn: false: the kubelet may not start again."
-    return [
-        finding(
-            "swap-on",
-            severity,
-            subject,
-            "swap is on",
-            remedy,
-            "https://kubernetes.io/docs/concepts/cluster-administration/swap-memory-management/",
-        )
-    ]
-
-
-def _disk(host: Host, subject: str) -> list[Finding]:
-    if not host.etcd_bytes:
-        return []
-    needed = rules.ETCD_COPY_FACTOR * host.etcd_bytes
-    # kubeadm copies to /etc/kubernetes/tmp; where that is not known by itself, it is on the root file system.
-    place = next((p for p in ("/etc/kubernetes", "/etc", "/") if p in host.free_bytes), None)
-    if place is None or host.free_bytes[place] >= needed:
-        return []
-    return [
-        finding(
-            "disk-too-small",
-            BLOCKER,
-            subject,
-            f"{host.free_bytes[place] // 2**20} MiB are free on {place}, "
-            f"etcd's database has {host.etcd_bytes // 2**20} MiB; twice its size is needed",
-            "Free space; old copies are in /etc/kubernetes/tmp. Or defragment etcd.",
-            rules.ETCD_COPY_SOURCE,
-        )
-    ]
 
 
 def _certificates(host: Host, subject: str, now: float) -> list[Finding]:
@@ -162,55 +104,43 @@ def _certificates(host: Host, subject: str, now: float) -> list[Finding]:
     return found
 
 
-def _kubelet_flags(host: Host, subject: str, kubelet: Version | None, plan: Plan) -> list[Finding]:
-    """Flags that the next kubelet of this node refuses."""
-    mine = [hop for hop in plan.hops if host.name in hop["workers"] or host.name in hop["control_plane"]]
-    if not mine:
-        return []
+def _kubelet_flags_file(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:
+    """What kubeadm makes of its file of kubelet flags; `ahead` are the versions that the node goes through."""
     found = []
-    target = Version.parse(mine[-1]["to"])
-    minors = [Version.parse(hop["to"]).minor for hop in mine]
-    for entry in host.kubelet_flags:
-        for rule in rules.REMOVED_FLAGS:
-            if rule.component != "kubelet" or not rule.covers(str(entry.get("name", ""))):
-                continue
-            if target.minor < rule.since or (kubelet is not None and kubelet.minor >= rule.since):
-                continue
-            place = str(entry.get("file", "")) or "an unknown place"
-            stripped = rules.STRIPPED_BY_KUBEADM.get(rule.name) in minors and place == rules.KUBEADM_FLAGS_FILE
-            found.append(
-                finding(
-                    "kubelet-flag-removed",
-                    WARNING if stripped else BLOCKER,
-                    subject,
-                    f"--{entry['name']} in {place}; a kubelet from 1.{rule.since} on does not start with it",
-                    f"Nothing: kubeadm 1.{rule.since} takes it out while it upgrades the node."
-                    if stripped
-                    else f"Take it out of {place} before the new kubelet is started.",
-                    rule.source,
-                )
-            )
-    return found
-
-
-def _kubelet_files(host: Host, subject: str, plan: Plan) -> list[Finding]:
-    found = []
-    minors = {
-        Version.parse(hop["to"]).minor
-        for hop in plan.hops
-        if host.name in hop["workers"] or host.name in hop["control_plane"]
-    }
-    if "KUBELET_KUBEADM_ARGS" in host.empty_variables and rules.EMPTY_FLAGS_BREAK_IN in minors:
+    broken = [str(version) for version in ahead if str(version) in rules.EMPTY_FLAGS_BREAK_IN]
+    if "KUBELET_KUBEADM_ARGS" in host.empty_variables and broken:
         found.append(
             finding(
                 "kubelet-flags-empty",
                 BLOCKER,
                 subject,
-                f"KUBELET_KUBEADM_ARGS is set to nothing, and kubeadm 1.{rules.EMPTY_FLAGS_BREAK_IN} fails on that",
-                f"Set any flag in {rules.KUBEADM_FLAGS_FILE}, such as --v=2, until the node is upgraded.",
+                f"KUBELET_KUBEADM_ARGS is set to nothing, and kubeadm {', '.join(broken)} fails on that",
+                f"Upgrade to a newer patch instead, or set any flag in {rules.KUBEADM_FLAGS_FILE}, such as --v=2.",
                 rules.EMPTY_FLAGS_SOURCE,
             )
         )
+    states = {
+        "missing": f"{rules.KUBEADM_FLAGS_FILE} is missing",
+        "other": f"{rules.KUBEADM_FLAGS_FILE} does not begin with {rules.FLAGS_FILE_BEGINS}",
+    }
+    minor = rules.FLAGS_FILE_NEEDED_IN
+    if host.flags_file in states and any(version.minor == minor for version in ahead):
+        found.append(
+            finding(
+                "kubelet-flags-file",
+                BLOCKER,
+                subject,
+                f"{states[host.flags_file]}, and kubeadm 1.{minor} ends with an error over it",
+                f"On {host.name}, make {rules.FLAGS_FILE_BEGINS}... the first line of the file.",
+                rules.FLAGS_FILE_SOURCE,
+            )
+        )
+    return found
+
+
+def _kubelet_files(host: Host, subject: str, minors: set[int]) -> list[Finding]:
+    """`minors` are those that the node's kubelet goes through."""
+    found = []
     # kubeadm of 1.34 to 1.36 writes the file while it upgrades the node, so an earlier hop brings it.
     needs = any(minor >= rules.INSTANCE_CONFIG_NEEDED_SINCE for minor in minors)
     written = any(34 <= minor < rules.INSTANCE_CONFIG_NEEDED_SINCE for minor in minors)
@@ -226,14 +156,14 @@ def _kubelet_files(host: Host, subject: str, plan: Plan) -> list[Finding]:
                 rules.INSTANCE_CONFIG_SOURCE,
             )
         )
-    expected = f"system:node:{host.name}"
-    if host.kubelet_client and host.kubelet_client != expected:
+    wrong = _identity(host)
+    if wrong:
         found.append(
             finding(
                 "kubelet-client-certificate",
                 BLOCKER,
                 subject,
-                f"the kubelet authenticates as {host.kubelet_client}, not as {expected}",
+                wrong,
                 "Give the kubelet a certificate of its node; kubeadm upgrade cannot find the node by any other name.",
                 rules.KUBELET_CLIENT_SOURCE,
             )
@@ -252,19 +182,84 @@ def _kubelet_files(host: Host, subject: str, plan: Plan) -> list[Finding]:
     return found
 
 
-def _runtime(host: Host, subject: str, request: Request) -> list[Finding]:
-    version = version_or_none(host.runtime_version)
-    if host.runtime_name != "containerd" or version is None or version.major >= 2:
+def _identity(host: Host) -> str:
+    """What is wrong with whom the kubelet says to be, in words; empty where nothing is, or it is not known."""
+    expected, group = f"system:node:{host.name}", "system:nodes"
+    if not host.kubelet_client:
+        return ""
+    if host.kubelet_client != expected:
+        return f"the kubelet authenticates as {host.kubelet_client}, not as {expected}"
+    if host.kubelet_groups is not None and group not in host.kubelet_groups:
+        seen = ", ".join(host.kubelet_groups) or "none"
+        return f"the kubelet's certificate is of the groups {seen}, not of {group}"
+    return ""
+
+
+def _host_name(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:
+    if not host.hostname or host.hostname.lower() == host.name:
         return []
-    gone = request.target.minor >= rules.RUNTIME_CONFIG_NEEDED_SINCE
+    broken = [str(version) for version in ahead if str(version) in rules.HOSTNAME_BREAKS_IN]
     return [
         finding(
-            "container-runtime-old",
-            BLOCKER if gone else NOTE,
+            "host-name-differs",
+            BLOCKER if broken else NOTE,
             subject,
-            f"containerd {version}; a kubelet from 1.{rules.RUNTIME_CONFIG_NEEDED_SINCE} on needs containerd 2",
-            "Upgrade containerd to version 2 while the node is drained.",
-            rules.RUNTIME_CONFIG_SOURCE,
+            f"the host is named {host.hostname}, its node {host.name}"
+            + (f"; kubeadm {', '.join(broken)} looks for the node by the host's name" if broken else ""),
+            "Upgrade to a newer patch instead: this one cannot upgrade the node."
+            if broken
+            else "Nothing: the name of the node is taken from the kubelet's certificate.",
+            rules.HOSTNAME_SOURCE,
+        )
+    ]
+
+
+def _api_server_addresses(cluster: Cluster) -> dict[str, str]:
+    """``host:port`` of each API server, by node."""
+    pods = api.static_pods(system_pods(cluster), "kube-apiserver")
+    found = {name: api.advertise_address(pod) for name, pod in pods.items()}
+    return {name: address for name, address in found.items() if address}
+
+
+def _kubelet_server(
+    host: Host, subject: str, cluster: Cluster, servers: dict[str, str], *, mixed: bool
+) -> list[Finding]:
+    """Where the kubelet finds the API: `mixed` is whether API servers will differ in their minor for a while."""
+    asked = urlsplit(host.kubelet_server).hostname
+    if not asked:
+        return []
+    own = host.advertise_address
+    if own:
+        if not mixed or asked in (own, "localhost", "127.0.0.1", "::1"):
+            return []
+        return [
+            finding(
+                "kubelet-server-not-local",
+                WARNING,
+                subject,
+                f"kubelet.conf names {host.kubelet_server}, not the API server of this node at {own}, so that an "
+                "upgraded kubelet can meet an API server of the older minor",
+                f"On {host.name}, set the server in /etc/kubernetes/kubelet.conf to "
+                f"https://{servers.get(host.name, own)} and restart the kubelet; kubeadm from 1.33 on makes new "
+                "control-plane nodes so.",
+                rules.KUBELET_SERVER_SOURCE,
+            )
+        ]
+    endpoint = str((cluster.cluster_config or {}).get("controlPlaneEndpoint") or "")
+    known = {urlsplit(f"//{address}").hostname for address in (endpoint, *servers.values()) if address}
+    # A proxy of the worker's own is a usual way to reach all API servers.
+    if not known or cluster.cluster_config is None or asked in (*known, "localhost", "127.0.0.1", "::1"):
+        return []
+    return [
+        finding(
+            "kubelet-server-unknown",
+            WARNING,
+            subject,
+            f"kubelet.conf names {host.kubelet_server}, which is neither the controlPlaneEndpoint of kubeadm-config "
+            "nor the address of an API server",
+            "See that this address goes on to lead to an API server while single ones are away, or set it to the "
+            "controlPlaneEndpoint.",
+            rules.KUBELET_SERVER_SOURCE,
         )
     ]
 
@@ -272,14 +267,29 @@ def _runtime(host: Host, subject: str, request: Request) -> list[Finding]:
 def _manifests(host: Host, subject: str, request: Request) -> list[Finding]:
     found = []
     for path in host.foreign_manifests:
-        if path.endswith(rules.BACKUP_ENDINGS):
+        pod = host.foreign_pods.get(path, "")
+        if path.endswith(rules.BACKUP_ENDINGS) or pod in rules.KUBEADM_STATIC_PODS:
+            named = f", another pod named {pod}" if pod else ""
             found.append(
                 finding(
                     "manifest-backup",
                     BLOCKER,
                     subject,
-                    f"{path} is in the directory of static pods, and the kubelet runs it whatever its name ends in",
+                    f"{path}{named} is in the directory of static pods, and the kubelet runs it whatever the file is "
+                    "called",
                     "Move it out of that directory.",
+                    rules.BACKUP_MANIFEST_SOURCE,
+                )
+            )
+    for path, why in sorted(host.broken_manifests.items()):
+        if not path.endswith(rules.BACKUP_ENDINGS):
+            found.append(
+                finding(
+                    "manifest-unreadable",
+                    WARNING,
+                    subject,
+                    f"{path} cannot be read as a pod: {why}",
+                    "Correct it, or move it out of that directory: the kubelet cannot run it either.",
                     rules.BACKUP_MANIFEST_SOURCE,
                 )
             )

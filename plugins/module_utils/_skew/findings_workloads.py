@@ -7,10 +7,9 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import some
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -19,11 +18,16 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Finding,
     Json,
     Request,
+    Webhook,
     finding,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
-EXAMPLES_SHOWN = 3
+WEBHOOK_PRACTICE = "https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/"
+WEBHOOK_SLOW_S = 10
+# The first minor whose API servers make ServiceCIDRs, of the default one, when they start.
+SERVICE_CIDRS_SINCE = 33
 
 
 def workload_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
@@ -31,7 +35,7 @@ def workload_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Fi
         *_budgets(cluster, plan),
         *_deprecated(cluster, request),
         *_api_services(cluster),
-        *_webhooks(cluster),
+        *_webhooks(cluster, plan),
     ]
 
 
@@ -69,19 +73,35 @@ def allows_none(budget: Json) -> str:
     return ""
 
 
+class PodIndex:
+    """Pods by namespace and by label, so that a selector looks at few of them."""
+
+    def __init__(self, pods: list[Json]) -> None:
+        self._all: dict[str, list[Json]] = {}
+        self._labelled: dict[tuple[str, str, str], list[Json]] = {}
+        for pod in pods:
+            namespace = _namespace(pod)
+            self._all.setdefault(namespace, []).append(pod)
+            for key, value in api.labels(pod).items():
+                self._labelled.setdefault((namespace, key, value), []).append(pod)
+
+    def matching(self, namespace: str, selector: Json | None) -> list[Json]:
+        labelled = [
+            self._labelled.get((namespace, key, value), [])
+            for key, value in ((selector or {}).get("matchLabels") or {}).items()
+        ]
+        candidates = min(labelled, key=len) if labelled else self._all.get(namespace, [])
+        return [pod for pod in candidates if api.matches_selector(selector, api.labels(pod))]
+
+
 def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
     nodes = {name for hop in plan.hops for name in (*hop["control_plane"], *hop["workers"])}
-    by_namespace: dict[str, list[Json]] = {}
-    for pod in cluster.pods:
-        if api.node_of(pod) in nodes and is_evictable(pod):
-            by_namespace.setdefault(_namespace(pod), []).append(pod)
+    index = PodIndex([pod for pod in cluster.pods if api.node_of(pod) in nodes and is_evictable(pod)])
     found: list[Finding] = []
     budgets_of: dict[str, list[str]] = {}
     for budget in cluster.budgets:
         selector = (budget.get("spec") or {}).get("selector")
-        pods = [
-            pod for pod in by_namespace.get(_namespace(budget), []) if api.matches_selector(selector, api.labels(pod))
-        ]
+        pods = index.matching(_namespace(budget), selector)
         for pod in pods:
             budgets_of.setdefault(api.qualified(pod), []).append(api.name_of(budget))
         if pods:
@@ -96,7 +116,7 @@ def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
                 "budgets-overlap",
                 BLOCKER,
                 f"poddisruptionbudget/{namespace}/{'+'.join(names)}",
-                f"{len(names)} budgets cover the same pods ({_some(pod_names)}), and the API server then refuses each "
+                f"{len(names)} budgets cover the same pods ({some(pod_names)}), and the API server then refuses each "
                 "eviction of them",
                 "Change the selectors so that each pod is covered by one budget.",
                 rules.TWO_BUDGETS_SOURCE,
@@ -107,7 +127,7 @@ def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
 
 def _budget(budget: Json, pods: list[Json]) -> list[Finding]:
     subject = f"poddisruptionbudget/{api.qualified(budget)}"
-    names = _some([f"{api.qualified(pod)} on {api.node_of(pod)}" for pod in pods])
+    names = some([f"{api.qualified(pod)} on {api.node_of(pod)}" for pod in pods])
     status = budget.get("status") or {}
     entry = api.condition(budget, "DisruptionAllowed") or {}
     if entry.get("reason") == "SyncFailed":
@@ -136,7 +156,7 @@ def _budget(budget: Json, pods: list[Json]) -> list[Finding]:
     if status.get("disruptionsAllowed", 0) > 0 or not status.get("expectedPods", 0):
         return []
     unhealthy = [api.qualified(pod) for pod in pods if api.pod_trouble(pod)]
-    told = f"; not ready: {_some(unhealthy)}" if unhealthy else ""
+    told = f"; not ready: {some(unhealthy)}" if unhealthy else ""
     return [
         finding(
             "budget-used-up",
@@ -198,8 +218,10 @@ def _api_services(cluster: Cluster) -> list[Finding]:
     ]
 
 
-def _webhooks(cluster: Cluster) -> list[Finding]:
+def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
     found = []
+    versions = [Version.parse(text).minor for hop in plan.hops for text in (hop["from"], hop["to"])]
+    gains_service_cidrs = bool(versions) and min(versions) < SERVICE_CIDRS_SINCE <= max(versions)
     for hook in cluster.webhooks:
         subject = f"webhook/{hook['configuration']}/{hook['name']}"
         pods = "; its rules cover the creation of pods" if hook["covers_pods"] else ""
@@ -227,13 +249,51 @@ def _webhooks(cluster: Cluster) -> list[Finding]:
                     rules.WEBHOOK_SOURCE,
                 )
             )
+        if hook["covers_service_cidrs"] and not hook["narrowed"] and gains_service_cidrs:
+            found.append(
+                finding(
+                    "webhook-blocks-service-cidr",
+                    WARNING,
+                    subject,
+                    f"failurePolicy is Fail and its rules cover every kind. An API server of 1.{SERVICE_CIDRS_SINCE} "
+                    "makes the first ServiceCIDR when it starts, and is not ready until it has; this webhook may "
+                    "refuse a kind that it cannot look up on the older API servers",
+                    "Name the kinds in its rules, or set failurePolicy: Ignore until all API servers are upgraded.",
+                    rules.WEBHOOK_SOURCE,
+                )
+            )
+        if _covers_system_pods(hook, cluster.system_labels):
+            found.append(
+                finding(
+                    "webhook-covers-system-pods",
+                    WARNING,
+                    subject,
+                    "failurePolicy is Fail and its rules cover the pods of kube-system: while it does not answer, "
+                    "CoreDNS, kube-proxy and the network's own pods cannot be made",
+                    "Leave kube-system out: a namespaceSelector with kubernetes.io/metadata.name NotIn [kube-system].",
+                    WEBHOOK_PRACTICE,
+                )
+            )
+        if hook["timeout_s"] > WEBHOOK_SLOW_S:
+            found.append(
+                finding(
+                    "webhook-slow",
+                    NOTE,
+                    subject,
+                    f"failurePolicy is Fail and each request that it covers waits up to {hook['timeout_s']} s for it",
+                    f"Set timeoutSeconds to {WEBHOOK_SLOW_S} or less: evictions and new pods wait as long.",
+                    WEBHOOK_PRACTICE,
+                )
+            )
     return found
+
+
+def _covers_system_pods(hook: Webhook, system_labels: dict[str, str]) -> bool:
+    """Not where conditions on objects may leave them out, or where the labels of kube-system are not known."""
+    if not hook["covers_pods"] or hook["narrowed"] or not system_labels:
+        return False
+    return api.matches_selector(hook["namespaces"], system_labels)
 
 
 def _namespace(thing: Json) -> str:
     return str((thing.get("metadata") or {}).get("namespace", ""))
-
-
-def _some(names: t.Sequence[str]) -> str:
-    shown = ", ".join(sorted(names)[:EXAMPLES_SHOWN])
-    return shown + (f" and {len(names) - EXAMPLES_SHOWN} more" if len(names) > EXAMPLES_SHOWN else "")

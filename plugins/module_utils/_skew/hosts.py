@@ -3,14 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Results of kubeadm_info as Hosts: pure, and tolerant, since every key is optional."""
+"""Results of kubeadm_info as Hosts: pure, and tolerant, since every key is optional. And what the plan has for one."""
 
 from __future__ import annotations
 
 import typing as t
 from datetime import datetime
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Host, Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    Host,
+    Json,
+    Package,
+    version_or_none,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
 def read_host(result: Json) -> Host | None:
@@ -23,16 +30,27 @@ def read_host(result: Json) -> Host | None:
     kubelet, etcd = _dict(info.get("kubelet")), _dict(info.get("etcd"))
     runtime = _dict(info.get("container_runtime"))
     foreign = [entry for entry in info.get("foreign_manifests") or [] if isinstance(entry, dict)]
-    manifests = [*_dict(info.get("static_pods")).values(), *foreign]
+    own = _dict(info.get("static_pods"))
+    manifests = [entry for entry in (*own.values(), *foreign) if isinstance(entry, dict)]
+    disks = {path: disk for path, disk in _dict(info.get("disk")).items() if isinstance(disk, dict)}
+    clock = _dict(info.get("clock"))
     return Host(
         name=str(name),
         cgroup_version=info.get("cgroup_version"),
         swap_on=info.get("swap_on"),
-        free_bytes={
-            path: int(disk["free_bytes"])
-            for path, disk in _dict(info.get("disk")).items()
-            if isinstance(disk, dict) and "free_bytes" in disk
+        hostname=str(info.get("hostname") or ""),
+        role=str(info.get("role") or ""),
+        kernel=str(info.get("kernel") or ""),
+        time=_epoch(info.get("time")),
+        clock_synchronised=clock.get("synchronised"),
+        asked_at=_epoch(clock.get("asked_at")),
+        free_bytes={path: int(disk["free_bytes"]) for path, disk in disks.items() if "free_bytes" in disk},
+        inodes={
+            path: (int(disk.get("inodes_free") or 0), int(disk["inodes_total"]))
+            for path, disk in disks.items()
+            if disk.get("inodes_total")
         },
+        leftover_bytes=int(info.get("kubeadm_tmp_bytes") or 0),
         etcd_bytes=etcd.get("db_bytes") if etcd.get("present") else None,
         certificates=[
             {"path": entry["path"], "not_after": moment}
@@ -40,19 +58,46 @@ def read_host(result: Json) -> Host | None:
             if "path" in entry and (moment := _epoch(entry.get("not_after"))) is not None
         ],
         kubelet_flags=list(kubelet.get("flags") or []),
-        empty_variables=list(kubelet.get("empty_variables") or []),
+        # kubeadm_info puts the file before the name.
+        empty_variables=[str(entry).rpartition(" ")[2] for entry in kubelet.get("empty_variables") or []],
+        flags_file=str(kubelet.get("kubeadm_flags_file") or ""),
+        kubelet_gates=_dict(_dict(kubelet.get("config")).get("featureGates")),
+        kubelet_running=str(kubelet.get("running_version") or ""),
+        kubelet_server=str(info.get("kubelet_conf_server") or ""),
+        advertise_address=str(_dict(_dict(own.get("kube-apiserver")).get("flags")).get("advertise-address") or ""),
+        packages=_packages(info),
+        repositories=[entry for entry in info.get("repositories") or [] if isinstance(entry, dict)],
         kubelet_client=kubelet.get("client_cn") or None,
+        kubelet_groups=kubelet.get("client_o"),
         instance_config=kubelet.get("instance_config_present"),
         external_ca=info.get("external_ca"),
         runtime_name=str(runtime.get("name") or ""),
         runtime_version=str(runtime.get("version") or ""),
         foreign_manifests=[str(entry.get("file", "")) for entry in foreign],
+        foreign_pods={str(entry.get("file", "")): str(entry.get("name") or "") for entry in foreign},
+        broken_manifests={str(entry.get("file", "")): str(entry["error"]) for entry in manifests if entry.get("error")},
         api_references={
             str(entry.get("file", "")): list(entry["api_references"])
             for entry in manifests
-            if isinstance(entry, dict) and entry.get("api_references")
+            if entry.get("api_references")
         },
     )
+
+
+def versions_ahead(plan: Plan, name: str) -> list[Version]:
+    """The versions that a node goes through, in their order; empty where nothing is left to do on it."""
+    return [Version.parse(hop["to"]) for hop in plan.hops if name in hop["control_plane"] or name in hop["workers"]]
+
+
+def _packages(info: Json) -> dict[str, Package]:
+    found = {}
+    for name in ("kubeadm", "kubelet", "kubectl"):
+        program = _dict(info.get(name))
+        version = version_or_none(str(program.get("version") or ""))
+        if version is not None:
+            package = _dict(program.get("package"))
+            found[name] = Package(version, bool(package.get("held")) if package else None)
+    return found
 
 
 def _dict(value: object) -> Json:

@@ -17,9 +17,15 @@ Json = dict[str, t.Any]
 BLOCKER, WARNING, NOTE = "blocker", "warning", "note"
 SEVERITIES = (BLOCKER, WARNING, NOTE)
 
+# Where the pages are that are made from the catalogue.
+PAGES = "https://github.com/evergreen-kubeadm/evergreen.kubeadm/blob/main/docs/findings"
+
 
 class Finding(t.TypedDict):
-    """One thing that an operator should know before the upgrade. `source` is where its rule is from, or empty."""
+    """One thing that an operator should know before the upgrade.
+
+    `source` is where its rule is from, or empty; `page` is the address of the page about findings of this id.
+    """
 
     id: str
     severity: str
@@ -27,10 +33,19 @@ class Finding(t.TypedDict):
     evidence: str
     remedy: str
     source: str
+    page: str
 
 
 def finding(id: str, severity: str, subject: str, evidence: str, remedy: str, source: str = "") -> Finding:
-    return Finding(id=id, severity=severity, subject=subject, evidence=evidence, remedy=remedy, source=source)
+    return Finding(
+        id=id,
+        severity=severity,
+        subject=subject,
+        evidence=evidence,
+        remedy=remedy,
+        source=source,
+        page=f"{PAGES}/{id}.md",
+    )
 
 
 @dataclass
@@ -48,7 +63,19 @@ class Cluster:
     """The DaemonSet of kube-proxy; None where the cluster has none."""
     coredns: Json | None = None
     """The Deployment of CoreDNS."""
+    etcd_bridge: str = ""
+    """The etcd.local.imageTag of kubeadm-config that etcd_bridge has set; empty where it set none."""
     budgets: list[Json] = field(default_factory=list)
+    leases: list[Json] = field(default_factory=list)
+    """Leases of kube-system: those of the leaders, and those that API servers renew for themselves."""
+    kube_proxy_config: Json | None = None
+    """KubeProxyConfiguration out of the ConfigMap kube-proxy."""
+    corefile: str | None = None
+    system_labels: dict[str, str] = field(default_factory=dict)
+    """Labels of the namespace kube-system."""
+    definitions: list[Definition] = field(default_factory=list)
+    volumes: list[Volume] = field(default_factory=list)
+    removed_uses: list[RemovedUse] = field(default_factory=list)
     api_servers: list[ApiServerAnswer] = field(default_factory=list)
     api_services: list[Json] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
@@ -80,7 +107,10 @@ class Webhook(t.TypedDict):
     """One webhook with failurePolicy Fail that a Service of the cluster answers.
 
     `ready` lists the nodes of its ready endpoints, one entry an endpoint.
-    `covers_pods` is whether its rules match the creation of pods.
+    `covers_pods` is whether its rules match the creation of pods,
+    `covers_service_cidrs` that of ServiceCIDRs, which API servers make for
+    themselves. `namespaces` is its namespaceSelector; `narrowed` is whether
+    other conditions leave objects out.
     """
 
     configuration: str
@@ -88,6 +118,48 @@ class Webhook(t.TypedDict):
     service: str
     ready: list[str]
     covers_pods: bool
+    covers_service_cidrs: bool
+    namespaces: Json
+    narrowed: bool
+    timeout_s: int
+
+
+class Definition(t.TypedDict):
+    """What counts of a CustomResourceDefinition.
+
+    `versions` says of each version whether it is served. `service` is that of
+    its conversion webhook, empty without one, `ready` as for a Webhook.
+    """
+
+    name: str
+    versions: dict[str, bool]
+    stored: list[str]
+    service: str
+    ready: list[str]
+
+
+class Volume(t.TypedDict):
+    """What counts of a PersistentVolume. `nodes` are the only ones that can mount it, where it names them."""
+
+    name: str
+    claim: str
+    """``namespace/name``, or empty."""
+    kind: str
+    """The key of its source in the spec, such as ``csi`` or ``rbd``."""
+    nodes: list[str]
+
+
+class RemovedUse(t.TypedDict):
+    """An object that somebody still writes in an API version that goes away."""
+
+    api_version: str
+    kind: str
+    removed: int
+    """The minor that serves it no longer."""
+    where: str
+    """The object, or the Helm release."""
+    by: str
+    """How it is known: a field manager, kubectl's annotation, or a Helm release."""
 
 
 @dataclass
@@ -111,6 +183,14 @@ class NodeState:
         return self.role == "control_plane"
 
 
+class Package(t.NamedTuple):
+    """An installed package or program of Kubernetes."""
+
+    version: Version
+    held: bool | None
+    """None where it came from no package."""
+
+
 @dataclass
 class Host:
     """What kubeadm_info found on one node. Everything may be unknown: None, or empty."""
@@ -118,8 +198,21 @@ class Host:
     name: str
     cgroup_version: int | None = None
     swap_on: bool | None = None
+    hostname: str = ""
+    role: str = ""
+    kernel: str = ""
+    """Release of the running kernel."""
+    time: float | None = None
+    """The node's clock when it was read, seconds since the epoch."""
+    clock_synchronised: bool | None = None
+    asked_at: float | None = None
+    """The controller's clock before the node was read."""
     free_bytes: dict[str, int] = field(default_factory=dict)
     """Free space by path."""
+    inodes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Free inodes and all, by path; a file system that does not count them is not there."""
+    leftover_bytes: int = 0
+    """Size of /etc/kubernetes/tmp."""
     etcd_bytes: int | None = None
     """Size of etcd's database."""
     certificates: list[Json] = field(default_factory=list)
@@ -127,9 +220,24 @@ class Host:
     kubelet_flags: list[Json] = field(default_factory=list)
     """``{name, value, file}``."""
     empty_variables: list[str] = field(default_factory=list)
-    """Variables of kubelet flags that are set to nothing."""
+    """Names of variables of kubelet flags that are set to nothing."""
+    flags_file: str = ""
+    """``args`` where kubeadm-flags.env begins with kubeadm's variable, ``other``, ``missing``; empty is unknown."""
+    kubelet_gates: dict[str, bool] = field(default_factory=dict)
+    """featureGates of the kubelet's config.yaml."""
+    kubelet_running: str = ""
+    """Version of the running kubelet."""
+    kubelet_server: str = ""
+    """The API server that kubelet.conf names."""
+    advertise_address: str = ""
+    """Of this node's own API server; empty on workers."""
+    packages: dict[str, Package] = field(default_factory=dict)
+    repositories: list[Json] = field(default_factory=list)
+    """As kubeadm_info returns them."""
     kubelet_client: str | None = None
     """Common name of the kubelet's client certificate."""
+    kubelet_groups: list[str] | None = None
+    """Its organizations."""
     instance_config: bool | None = None
     """Whether /var/lib/kubelet/instance-config.yaml is there."""
     external_ca: bool | None = None
@@ -137,6 +245,10 @@ class Host:
     runtime_version: str = ""
     foreign_manifests: list[str] = field(default_factory=list)
     """Files beside kubeadm's own manifests."""
+    foreign_pods: dict[str, str] = field(default_factory=dict)
+    """The names of the pods in them, by file."""
+    broken_manifests: dict[str, str] = field(default_factory=dict)
+    """Manifests of kubeadm and others that cannot be read as a pod, and why."""
     api_references: dict[str, list[str]] = field(default_factory=dict)
     """Static pod manifests that name API objects, and the objects."""
 
@@ -148,9 +260,19 @@ class Request:
     target: Version
     available: list[Version] = field(default_factory=list)
     workers: str = "each_hop"
+    patch_first: bool = False
+    """Whether the newest patch of the present minor is a hop of its own."""
+    etcd_bridges: dict[str, str] = field(default_factory=dict)
+    """Image tags by the etcd minor that they bridge from (``3.5``), in place of those of `rules`; empty for none."""
+    etcd_images: dict[str, str] = field(default_factory=dict)
+    """Tags of the etcd image that kubeadm of a Kubernetes version deploys, where it was asked."""
     inventory: list[str] | None = None
     """Names of all nodes that the run will touch; None where it was not told."""
     control_plane: list[str] | None = None
+    etcd_members: list[Json] = field(default_factory=list)
+    """Results of etcd_member, one of each control-plane node."""
+    addons: list[Json] = field(default_factory=list)
+    """Entries for the table of addons that the operator adds."""
 
 
 def version_or_none(text: str | None) -> Version | None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 
@@ -17,20 +18,32 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client impo
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry import retrying
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd_bridge.io import RECORD, recorded_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import helm
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     ApiServerAnswer,
     Cluster,
+    Definition,
     Json,
+    RemovedUse,
+    Volume,
     Webhook,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import (
+    Wanted,
+    definition_of,
+    lowest_minor,
+    volume_of,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
     deprecated_apis,
     fail_closed_webhooks,
     ready_nodes,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import system_pods
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.removed_apis import going_away, writers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import node_states, system_pods
 
 # /metrics of a busy API server has some megabytes.
 DIRECT_TIMEOUT_S = 20.0
@@ -39,13 +52,20 @@ REQUEST_TIMEOUT_S = 30.0
 _KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 _APPS = "/apis/apps/v1/namespaces/kube-system"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+# Objects of these lists may have a megabyte each, and are kept in parts only.
+LARGE_OBJECTS_A_PAGE = 20
 
 
 class Reader:
     """Reads one part after the other. Nodes and pods must be readable; every other part may be refused."""
 
-    def __init__(self, client: Client, servers: ApiServers, deadline: Deadline) -> None:
+    def __init__(self, client: Client, servers: ApiServers, deadline: Deadline, wanted: Wanted) -> None:
         self._client = client
+        self._wanted = wanted
+        self._endpoints: dict[tuple[str, str], list[str]] = {}
         self._servers = servers
         self._deadline = deadline
         self._unreadable: dict[str, str] = {}
@@ -56,8 +76,14 @@ class Reader:
         )
         cluster.cluster_config = self._config_map("kubeadm-config", "ClusterConfiguration")
         cluster.kubelet_config = self._config_map("kubelet-config", "kubelet")
+        cluster.etcd_bridge = recorded_tag(
+            self._optional("etcd-bridge", lambda: self._get(f"{_KUBE_SYSTEM}/configmaps/{RECORD}"), None)
+        )
         cluster.kube_proxy = self._optional("kube-proxy", lambda: self._get(f"{_APPS}/daemonsets/kube-proxy"), None)
         cluster.coredns = self._optional("coredns", lambda: self._get(f"{_APPS}/deployments/coredns"), None)
+        cluster.kube_proxy_config = self._config_map("kube-proxy", "config.conf")
+        cluster.corefile = self._corefile()
+        cluster.leases = self._optional("leases", lambda: self._list(_LEASES), [])
         cluster.budgets = self._optional(
             "poddisruptionbudgets", lambda: self._list("/apis/policy/v1/poddisruptionbudgets"), []
         )
@@ -65,6 +91,10 @@ class Reader:
             "apiservices", lambda: self._list("/apis/apiregistration.k8s.io/v1/apiservices"), []
         )
         cluster.webhooks = self._optional("webhooks", self._webhooks, [])
+        cluster.system_labels = self._optional("namespaces", self._system_labels, {})
+        cluster.definitions = self._optional("customresourcedefinitions", self._definitions, [])
+        cluster.volumes = self._optional("persistentvolumes", self._volumes, [])
+        cluster.removed_uses = self._removed_uses(cluster)
         cluster.api_servers = self._api_servers(system_pods(cluster))
         return cluster
 
@@ -110,27 +140,80 @@ class Reader:
             *self._list(f"{_ADMISSION}/validatingwebhookconfigurations"),
             *self._list(f"{_ADMISSION}/mutatingwebhookconfigurations"),
         ]
-        endpoints: dict[tuple[str, str], list[str]] = {}
         found = []
         for hook in fail_closed_webhooks(configurations):
-            key = (hook.namespace, hook.service)
-            if key not in endpoints:
-                endpoints[key] = ready_nodes(
-                    self._list(
-                        f"/apis/discovery.k8s.io/v1/namespaces/{hook.namespace}/endpointslices",
-                        labelSelector=f"kubernetes.io/service-name={hook.service}",
-                    )
-                )
             found.append(
                 Webhook(
                     configuration=hook.configuration,
                     name=hook.name,
                     service=f"{hook.namespace}/{hook.service}",
-                    ready=endpoints[key],
+                    ready=self._ready_nodes(hook.namespace, hook.service),
                     covers_pods=hook.covers_pods,
+                    covers_service_cidrs=hook.covers_service_cidrs,
+                    namespaces=hook.namespaces,
+                    narrowed=hook.narrowed,
+                    timeout_s=hook.timeout_s,
                 )
             )
         return found
+
+    def _ready_nodes(self, namespace: str, service: str) -> list[str]:
+        """Nodes of the ready endpoints of a Service, which is asked for once."""
+        key = (namespace, service)
+        if key not in self._endpoints:
+            self._endpoints[key] = ready_nodes(
+                self._list(
+                    f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+                    labelSelector=f"kubernetes.io/service-name={service}",
+                )
+            )
+        return self._endpoints[key]
+
+    def _system_labels(self) -> dict[str, str]:
+        return api.labels(self._get("/api/v1/namespaces/kube-system"))
+
+    def _corefile(self) -> str | None:
+        found = self._optional("corefile", lambda: self._get(f"{_KUBE_SYSTEM}/configmaps/coredns"), None)
+        text = ((found or {}).get("data") or {}).get("Corefile")
+        return None if text is None else str(text)
+
+    def _definitions(self) -> list[Definition]:
+        found = []
+        for thing in self._pages(_DEFINITIONS, LARGE_OBJECTS_A_PAGE):
+            service = definition_of(thing, []).get("service", "")
+            namespace, _slash, name = service.partition("/")
+            found.append(definition_of(thing, self._ready_nodes(namespace, name) if service else []))
+        return found
+
+    def _volumes(self) -> list[Volume]:
+        return [volume_of(thing) for thing in self._list("/api/v1/persistentvolumes")]
+
+    def _removed_uses(self, cluster: Cluster) -> list[RemovedUse]:
+        """Of the kinds that lose a version on the way, and of Helm releases, those that use such a version."""
+        current = lowest_minor(node_states(cluster))
+        found: dict[tuple[str, str, str], RemovedUse] = {}
+        for path, entries in going_away(current, self._wanted.target_minor).items():
+            things = self._optional(path.rpartition("/")[2], functools.partial(self._list, path), [])
+            for use in (use for thing in things for use in writers(thing, entries)):
+                found[use["api_version"], use["where"], use["by"]] = use
+        releases = self._optional("helm-releases", self._releases, []) if self._wanted.helm_releases else []
+        return [*found.values(), *helm.removed_uses(releases, self._wanted.target_minor)]
+
+    def _releases(self) -> list[helm.Release]:
+        secrets = self._pages("/api/v1/secrets", LARGE_OBJECTS_A_PAGE, labelSelector=helm.SELECTOR)
+        return [release for secret in secrets if (release := helm.read_release(secret)) is not None]
+
+    def _pages(self, path: str, limit: int, **query: str) -> t.Iterator[Json]:
+        """The items of a list whose objects are large, a page at a time, so that they are not all held at once."""
+        token = ""
+        while True:
+            asked = {**query, "limit": limit, **({"continue": token} if token else {})}
+            ask = functools.partial(self._client.get, path, query=asked)
+            page = retrying(ask, self._deadline, what=f"listing {path}")
+            yield from page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
 
     def _api_servers(self, pods: list[Json]) -> list[ApiServerAnswer]:
         answers = self._servers.ask(

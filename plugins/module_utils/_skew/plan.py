@@ -16,25 +16,25 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.etcd_path import (
+    EtcdPath,
+    EtcdStep,
+    Stage,
+    etcd_path,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     Finding,
     NodeState,
     Request,
     finding,
+    version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import left_to_do
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 # Without a plan there is nothing that an acceptance could let through.
 NO_PLAN = ("control-plane-unknown", "downgrade", "other-major", "intermediate-version-unknown")
-
-
-class EtcdStep(t.TypedDict):
-    """The etcd minors before and after a hop; None where not known."""
-
-    from_minor: str | None
-    to_minor: str | None
 
 
 # `from` is a word of the language, so that this type needs the functional form.
@@ -45,8 +45,10 @@ Hop = t.TypedDict(
         "to": str,
         "control_plane": list[str],
         "workers": list[str],
+        "kubelets": list[str],
         "apply_needed": bool,
         "etcd": t.Optional[EtcdStep],
+        "etcd_image_tag": str,
     },
 )
 
@@ -58,10 +60,21 @@ class Plan:
     current: Version | None
     hops: list[Hop] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
+    etcd: EtcdPath = field(default_factory=EtcdPath)
 
 
-def make_plan(states: list[NodeState], request: Request, *, config: Version | None, kube_proxy: Version | None) -> Plan:
-    """Plan the hops. `config` is the version in kubeadm-config, `kube_proxy` that of the addon; None is unknown."""
+def make_plan(
+    states: list[NodeState],
+    request: Request,
+    *,
+    config: Version | None,
+    kube_proxy: Version | None,
+    etcd_pinned: bool = False,
+) -> Plan:
+    """Plan the hops. `config` is the version in kubeadm-config, `kube_proxy` that of the addon; None is unknown.
+
+    `etcd_pinned` says that kubeadm-config names an etcd image that this tool did not set.
+    """
     servers = [s.api_server for s in states if s.is_control_plane and s.api_server]
     if not servers:
         return Plan(None, problems=[_no_servers()])
@@ -69,7 +82,16 @@ def make_plan(states: list[NodeState], request: Request, *, config: Version | No
     chain, problems = _chain(lowest, highest, request)
     if problems:
         return Plan(lowest, problems=problems)
-    return Plan(lowest, hops=_hops(states, chain, request, lowest, config, kube_proxy))
+    members = [state.etcd for state in states if state.etcd]
+    path = etcd_path(
+        min(members, default=None),
+        chain,
+        before=lowest if lowest == highest and config in (None, lowest) else None,
+        bridges=request.etcd_bridges,
+        images=request.etcd_images,
+        pinned=etcd_pinned,
+    )
+    return Plan(lowest, hops=_hops(states, path, request, lowest, config, kube_proxy), etcd=path)
 
 
 def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Version], list[Finding]]:
@@ -86,10 +108,13 @@ def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Ve
             )
         ]
     chain, missing = [], []
-    for minor in range(lowest.minor + 1, target.minor):
+    first = lowest.minor if request.patch_first and lowest.minor == highest.minor else lowest.minor + 1
+    for minor in range(first, target.minor):
         # A hop that an earlier run has begun is ended with the version that it began with.
         offered = [v for v in request.available if (v.major, v.minor) == (target.major, minor) and not v.pre]
-        if highest.minor == minor:
+        if minor == lowest.minor:
+            chain += [max(offered)] if offered and max(offered) > lowest else []
+        elif highest.minor == minor:
             chain.append(highest)
         elif offered:
             chain.append(max(offered))
@@ -110,7 +135,7 @@ def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Ve
 
 def _hops(
     states: list[NodeState],
-    chain: list[Version],
+    path: EtcdPath,
     request: Request,
     lowest: Version,
     config: Version | None,
@@ -118,24 +143,30 @@ def _hops(
 ) -> list[Hop]:
     order = {name: place for place, name in enumerate(request.control_plane or [])}
     kubelets = {state.name: state.kubelet for state in states}
-    etcd = min((state.etcd for state in states if state.etcd), default=None)
-    etcd_minor = (etcd.major, etcd.minor) if etcd else None
     hops: list[Hop] = []
     before = lowest
-    for place, to in enumerate(chain):
-        last = place == len(chain) - 1
-        following = None if last else chain[place + 1]
+    for place, stage in enumerate(path.stages):
+        to, last = stage.to, place == len(path.stages) - 1
+        if stage.only_etcd:
+            hops.append(_etcd_hop(states, order, stage))
+            continue
+        following = None if last else path.stages[place + 1].to
         control_plane = [
             state
             for state in states
-            if state.is_control_plane and (left_to_do(state, to) if last else _is_behind(state, kubelets, to))
+            if state.is_control_plane
+            and (left_to_do(state, to) if last else _is_behind(state, kubelets, to) or _was_begun(state, to, not hops))
         ]
         # Nodes that an earlier run has begun come first, then the order of the inventory.
         control_plane.sort(key=lambda s: (s.api_server != to, order.get(s.name, len(order)), s.name))
         workers = [
             state.name
             for state in states
-            if not state.is_control_plane and _worker_goes(state, kubelets[state.name], to, following, request.workers)
+            if not state.is_control_plane
+            and (
+                _worker_goes(state, kubelets[state.name], to, following, request.workers)
+                or _was_begun(state, to, not hops)
+            )
         ]
         servers = [s.api_server for s in states if s.is_control_plane]
         addon_behind = kube_proxy is not None and kube_proxy < to and all(server == to for server in servers)
@@ -144,22 +175,48 @@ def _hops(
         if apply_needed and not names:
             names = [_first(states, order)]
         if names or workers:
-            next_etcd = rules.etcd_minor_for(to.minor)
-            step = EtcdStep(from_minor=_text(etcd_minor), to_minor=_text(next_etcd)) if etcd_minor else None
             hops.append(
                 {
                     "from": str(before),
                     "to": str(to),
                     "control_plane": names,
                     "workers": workers,
+                    "kubelets": [
+                        state.name
+                        for state in states
+                        if state.name in (*names, *workers)
+                        and (kubelets[state.name] != to or state.cordoned_by is not None)
+                    ],
                     "apply_needed": apply_needed,
-                    "etcd": step,
+                    "etcd": stage.step,
+                    "etcd_image_tag": stage.image_tag,
                 }
             )
-            etcd_minor = next_etcd if etcd_minor else None
         before = to
         kubelets.update({name: to for name in (*names, *workers) if (kubelets[name] or to) <= to})
     return hops
+
+
+def _etcd_hop(states: list[NodeState], order: dict[str, int], stage: Stage) -> Hop:
+    """A hop of etcd alone, from one image tag to another of the same Kubernetes version."""
+    bridge = version_or_none(stage.image_tag)
+    members = [s for s in states if s.is_control_plane and (s.etcd is None or bridge is None or s.etcd < bridge)]
+    members.sort(key=lambda s: (order.get(s.name, len(order)), s.name))
+    return {
+        "from": str(stage.to),
+        "to": str(stage.to),
+        "control_plane": [state.name for state in members],
+        "workers": [],
+        "kubelets": [],
+        "apply_needed": False,
+        "etcd": stage.step,
+        "etcd_image_tag": stage.image_tag,
+    }
+
+
+def _was_begun(state: NodeState, to: Version, first_hop: bool) -> bool:
+    """Whether an earlier run left the node cordoned: what it began is ended before anything else."""
+    return first_hop and state.cordoned_by is not None and (state.kubelet is None or state.kubelet <= to)
 
 
 def _is_behind(state: NodeState, kubelets: dict[str, Version | None], to: Version) -> bool:
@@ -183,10 +240,6 @@ def _worker_goes(
 
 def _first(states: list[NodeState], order: dict[str, int]) -> str:
     return min((s.name for s in states if s.is_control_plane), key=lambda name: (order.get(name, len(order)), name))
-
-
-def _text(minor: tuple[int, int] | None) -> str | None:
-    return f"{minor[0]}.{minor[1]}" if minor else None
 
 
 def _problem(id: str, evidence: str, remedy: str) -> Finding:

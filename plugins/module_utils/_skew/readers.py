@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import DeprecatedApi, Json
 
+DEFAULT_WEBHOOK_TIMEOUT_S = 10  # of admissionregistration.k8s.io/v1
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -45,6 +46,10 @@ class FailClosed(t.NamedTuple):
     namespace: str
     service: str
     covers_pods: bool
+    covers_service_cidrs: bool
+    namespaces: Json
+    narrowed: bool
+    timeout_s: int
 
 
 def fail_closed_webhooks(configurations: list[Json]) -> list[FailClosed]:
@@ -61,17 +66,25 @@ def fail_closed_webhooks(configurations: list[Json]) -> list[FailClosed]:
                     name=str(hook.get("name", "")),
                     namespace=str(service.get("namespace", "")),
                     service=str(service.get("name", "")),
-                    covers_pods=any(_covers_pods(rule) for rule in hook.get("rules") or []),
+                    covers_pods=_creates(hook, "", "pods"),
+                    covers_service_cidrs=_creates(hook, "networking.k8s.io", "servicecidrs"),
+                    namespaces=hook.get("namespaceSelector") or {},
+                    narrowed=bool(hook.get("objectSelector") or hook.get("matchConditions")),
+                    timeout_s=int(hook.get("timeoutSeconds") or DEFAULT_WEBHOOK_TIMEOUT_S),
                 )
             )
     return found
 
 
-def _covers_pods(rule: Json) -> bool:
-    return (
-        any(group in ("", "*") for group in rule.get("apiGroups") or [])
-        and any(resource in ("pods", "*", "*/*") for resource in rule.get("resources") or [])
-        and any(operation in ("CREATE", "*") for operation in rule.get("operations") or [])
+def _creates(hook: Json, group: str, resource: str) -> bool:
+    """Whether a rule of the webhook matches the creation of the resource."""
+    cluster_scoped = resource == "servicecidrs"
+    return any(
+        any(entry in (group, "*") for entry in rule.get("apiGroups") or [])
+        and any(entry in (resource, "*", "*/*") for entry in rule.get("resources") or [])
+        and any(entry in ("CREATE", "*") for entry in rule.get("operations") or [])
+        and (rule.get("scope") or "*") in ("*", "Cluster" if cluster_scoped else "Namespaced")
+        for rule in hook.get("rules") or []
     )
 
 

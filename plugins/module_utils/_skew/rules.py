@@ -38,11 +38,15 @@ def etcd_minor_for(kubernetes_minor: int) -> tuple[int, int] | None:
 
 
 class EtcdRule(t.NamedTuple):
-    """From `before` to `after` every member must first be at `minimum` or newer."""
+    """From `before` to `after` every member must first be at `minimum` or newer.
+
+    `bridge` is the tag of the image that brings members there.
+    """
 
     before: tuple[int, int]
     after: tuple[int, int]
     minimum: str
+    bridge: str
     why: str
     source: str
 
@@ -52,6 +56,7 @@ ETCD_RULES = (
         (3, 5),
         (3, 6),
         "3.5.26",
+        "3.5.26-0",
         "members that were removed can come back to life after the upgrade to 3.6",
         "https://etcd.io/blog/2025/zombie_members_upgrade/",
     ),
@@ -59,11 +64,35 @@ ETCD_RULES = (
         (3, 6),
         (3, 7),
         "3.6.11",
+        "3.6.11-0",
         "older members do not work together with 3.7",
         "https://etcd.io/docs/v3.7/upgrades/upgrade_3_7/",
     ),
 )
-ETCD_FLAG_PREFIX_REMOVED = ("experimental-", (3, 7), "https://etcd.io/docs/v3.7/upgrades/upgrade_3_7/")
+
+
+class EtcdFlagsRemoved(t.NamedTuple):
+    """Flags that begin so stop etcd from starting from a minor of etcd on."""
+
+    prefix: str
+    since: tuple[int, int]
+    source: str
+
+
+ETCD_FLAGS_REMOVED = (
+    EtcdFlagsRemoved("enable-v2", (3, 6), "https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/"),
+    EtcdFlagsRemoved("experimental-enable-v2v3", (3, 6), "https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/"),
+    EtcdFlagsRemoved("proxy", (3, 6), "https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/"),
+    EtcdFlagsRemoved("experimental-", (3, 7), "https://etcd.io/docs/v3.7/upgrades/upgrade_3_7/"),
+)
+
+
+def removed_etcd_flag(name: str, minor: tuple[int, int]) -> EtcdFlagsRemoved | None:
+    """The first rule by which an etcd of `minor` does not start with a flag; None where there is none."""
+    for rule in ETCD_FLAGS_REMOVED:
+        if name.startswith(rule.prefix) and minor >= rule.since:
+            return rule
+    return None
 
 
 class RemovedFlag(t.NamedTuple):
@@ -102,6 +131,19 @@ REMOVED_FLAGS = (
     *_removed("kube-controller-manager", 37, "concurrent-service-syncs"),
 )
 
+
+def removed_flag(component: str, name: str, minor: int) -> RemovedFlag | None:
+    """The rule by which a component of `minor` does not start with a flag; None where there is none."""
+    for rule in REMOVED_FLAGS:
+        if rule.component == component and rule.covers(name) and minor >= rule.since:
+            return rule
+    return None
+
+
+FEATURE_GATES_SOURCE = "https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/"
+ADMISSION_SOURCE = "https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/"
+KUBELET_CONFIG_SOURCE = "https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/"
+
 # kubeadm of exactly this minor takes the flag out of its own file; that of no other minor does
 # (https://github.com/kubernetes/kubernetes/pull/133779, /pull/135807).
 STRIPPED_BY_KUBEADM = {"pod-infra-container-image": 35}
@@ -116,7 +158,13 @@ CONFIG_SOURCE = "https://github.com/kubernetes/kubernetes/pull/136016"
 STATIC_POD_REFERENCES_REFUSED_SINCE = 34
 STATIC_POD_REFERENCES_SOURCE = "https://github.com/kubernetes/kubernetes/pull/131837"
 
-EMPTY_FLAGS_BREAK_IN = 35
+# kubeadm of exactly this version fails on the empty text that it leaves itself; the next patch reads it
+# (https://github.com/kubernetes/kubernetes/pull/136131).
+EMPTY_FLAGS_BREAK_IN = ("1.35.0",)
+# kubeadm of this minor ends with an error where the file is missing or begins with anything else.
+FLAGS_FILE_NEEDED_IN = 35
+FLAGS_FILE_BEGINS = "KUBELET_KUBEADM_ARGS="
+FLAGS_FILE_SOURCE = "https://github.com/kubernetes/kubernetes/pull/133779"
 EMPTY_FLAGS_SOURCE = "https://github.com/kubernetes/kubernetes/issues/136127"
 
 INSTANCE_CONFIG_NEEDED_SINCE = 37
@@ -124,15 +172,60 @@ INSTANCE_CONFIG_SOURCE = "https://github.com/kubernetes/kubernetes/pull/138645"
 
 KUBELET_CLIENT_SOURCE = "https://github.com/kubernetes/kubeadm/issues/2352"
 BACKUP_MANIFEST_SOURCE = "https://github.com/kubernetes/kubernetes/issues/129364"
+KUBEADM_STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 BACKUP_ENDINGS = (".bak", ".backup", ".old", ".orig", ".save", ".rpmsave", ".dpkg-old", "~")
 
 RUNTIME_CONFIG_NEEDED_SINCE = 38
 RUNTIME_CONFIG_SOURCE = "https://github.com/kubernetes/kubernetes/pull/139121"
+# The oldest version of a runtime that has the call RuntimeConfig, by which the kubelet learns the cgroup driver.
+RUNTIME_CONFIG_IN = {"containerd": "2.0.0", "cri-o": "1.28.0"}
 
 # kubeadm copies etcd's data directory to /etc/kubernetes/tmp before it changes etcd, and keeps the copy
 # (https://github.com/kubernetes/kubernetes/issues/125357). Twice its size leaves as much for etcd itself.
 ETCD_COPY_FACTOR = 2
 ETCD_COPY_SOURCE = "https://github.com/kubernetes/kubernetes/issues/125357"
+
+# Of one version, unpacked: kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, etcd, CoreDNS and pause
+# on a control-plane node; kube-proxy, CoreDNS and pause on a worker. With the packages that are downloaded beside them.
+IMAGES_BYTES = {"control_plane": 1536 * 2**20, "worker": 512 * 2**20}
+IMAGES_SOURCE = "https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/install-kubeadm/"
+
+# The kubelet's own threshold of nodefs.inodesFree, below which it evicts pods.
+INODES_FREE_SHARE = 0.05
+INODES_SOURCE = (
+    "https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#hard-eviction-thresholds"
+)
+
+# From this size on, what earlier upgrades left behind is worth a word.
+LEFTOVERS_BYTES = 100 * 2**20
+
+# The oldest kernel that kubeadm of a minor takes for supported (k8s.io/system-validators, which its go.mod names).
+KERNEL_SINCE: tuple[tuple[int, tuple[int, int]], ...] = ((32, (4, 19)), (34, (5, 4)))
+KERNEL_SOURCE = "https://github.com/kubernetes/system-validators/blob/v1.12.1/validators/types_unix.go"
+
+
+def kernel_minimum(kubernetes_minor: int) -> tuple[int, int] | None:
+    """Of a Kubernetes minor; None where these rules do not know it."""
+    found = None
+    for since, kernel in KERNEL_SINCE:
+        if kubernetes_minor >= since:
+            found = kernel
+    return found
+
+
+# etcd warns when the clocks of two members differ by more.
+CLOCK_TOLERANCE_S = 1.0
+CLOCK_SOURCE = "https://github.com/etcd-io/etcd/blob/main/server/etcdserver/api/rafthttp/probing_status.go"
+
+# kubeadm upgrade node of exactly this version looks for the Node under the host's name; fixed in the next patch.
+HOSTNAME_BREAKS_IN = ("1.34.1",)
+HOSTNAME_SOURCE = "https://github.com/kubernetes/kubeadm/issues/3244"
+
+KUBELET_SERVER_SOURCE = "https://github.com/kubernetes/kubernetes/issues/127316"
+PACKAGES_SOURCE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
+REPOSITORY_SOURCE = "https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/"
+REPOSITORY_KEY_SOURCE = "https://github.com/kubernetes/release/issues/3818"
+REPOSITORY_KEY_SOON_DAYS = 30
 
 CERTIFICATE_SOON_DAYS = 30
 CA_SOON_DAYS = 180

@@ -87,3 +87,9 @@ def addon_versions(cluster: Cluster) -> dict[str, Version | None]:
 def config_version(cluster: Cluster) -> Version | None:
     """The version that kubeadm-config says, which kubeadm sets once the first control-plane node is through."""
     return version_or_none(str((cluster.cluster_config or {}).get("kubernetesVersion", "")))
+
+
+def etcd_image_tag(cluster: Cluster) -> str:
+    """The etcd.local.imageTag of kubeadm-config; empty where kubeadm takes its own."""
+    local = ((cluster.cluster_config or {}).get("etcd") or {}).get("local") or {}
+    return str(local.get("imageTag") or "")

@@ -11,109 +11,23 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import decisions, findings_workloads
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import findings_workloads
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Host, Request, finding
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Host, finding
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
+    NOW,
+    budget,
+    cluster,
+    control_plane,
+    decide,
+    node,
+    pod,
+    said,
+    static,
+)
 
-NOW = 1_800_000_000.0
 DAY = 86400
-
-
-def node(
-    name: str, kubelet: str = "v1.34.4", *, control_plane: bool = False, ready: str = "True", **spec: t.Any
-) -> dict[str, t.Any]:
-    labels = {"node-role.kubernetes.io/control-plane": ""} if control_plane else {}
-    return {
-        "metadata": {"name": name, "labels": labels, "annotations": spec.pop("annotations", {})},
-        "spec": spec,
-        "status": {
-            "conditions": [{"type": "Ready", "status": ready, "reason": "KubeletReady"}],
-            "nodeInfo": {"kubeletVersion": kubelet},
-        },
-    }
-
-
-def static(component: str, on: str, tag: str, *flags: str, ready: str = "True") -> dict[str, t.Any]:
-    return {
-        "metadata": {
-            "namespace": "kube-system",
-            "name": f"{component}-{on}",
-            "labels": {"component": component},
-            "annotations": {api.MIRROR_ANNOTATION: "hash"},
-        },
-        "spec": {
-            "nodeName": on,
-            "containers": [
-                {"name": component, "image": f"registry.k8s.io/{component}:{tag}", "command": [component, *flags]}
-            ],
-        },
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
-    }
-
-
-def control_plane(on: str, tag: str = "v1.34.4", etcd: str | None = "3.6.5-0") -> list[dict[str, t.Any]]:
-    pods = [
-        static(
-            "kube-apiserver", on, tag, "--etcd-servers=https://127.0.0.1:2379" if etcd else "--etcd-servers=https://e:2"
-        ),
-        static("kube-controller-manager", on, tag),
-        static("kube-scheduler", on, tag),
-    ]
-    return [*pods, static("etcd", on, etcd)] if etcd else pods
-
-
-def pod(name: str, on: str = "w1", labels: dict[str, t.Any] | None = None, **metadata: t.Any) -> dict[str, t.Any]:
-    return {
-        "metadata": {"namespace": "shop", "name": name, "labels": labels or {"app": "cart"}, **metadata},
-        "spec": {"nodeName": on},
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
-    }
-
-
-def budget(
-    name: str = "cart", *, allowed: int = 0, healthy: int = 1, desired: int = 1, expected: int = 1, **spec: t.Any
-) -> dict[str, t.Any]:
-    return {
-        "metadata": {"namespace": "shop", "name": name},
-        "spec": {"selector": {"matchLabels": {"app": "cart"}}, **spec},
-        "status": {
-            "disruptionsAllowed": allowed,
-            "currentHealthy": healthy,
-            "desiredHealthy": desired,
-            "expectedPods": expected,
-        },
-    }
-
-
-def cluster(**changes: t.Any) -> Cluster:
-    """A cluster of 1.34.4 with nothing wrong."""
-    parts: dict[str, t.Any] = {
-        "nodes": [node("c1", control_plane=True), node("w1")],
-        "pods": control_plane("c1"),
-        "cluster_config": {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": "v1.34.4"},
-        "kubelet_config": {},
-        **changes,
-    }
-    return Cluster(**parts)
-
-
-def decide(
-    found: Cluster,
-    target: str = "1.35.4",
-    hosts: list[Host] | None = None,
-    accepted: list[t.Any] | None = None,
-    **request: t.Any,
-) -> decisions.Verdict:
-    available = [Version.parse(v) for v in request.pop("available", [])]
-    return decisions.decide(
-        found, hosts or [], Request(Version.parse(target), available, **request), accepted or [], now=NOW
-    )
-
-
-def said(verdict: decisions.Verdict) -> list[tuple[str, str, str]]:
-    return [(f["severity"], f["id"], f["subject"]) for f in verdict["findings"]]
 
 
 def test_nothing_wrong_nothing_said() -> None:
@@ -304,6 +218,10 @@ AT_136: dict[str, t.Any] = {
     "pods": control_plane("c1", "v1.36.3", "3.6.11-0"),
     "cluster_config": CONFIG,
 }
+WITH_EXPERIMENT = {
+    **AT_136,
+    "pods": [*control_plane("c1", "v1.36.3", "3.6.11-0")[:3], static("etcd", "c1", "3.6.11-0", "--experimental-x=1")],
+}
 AT_133: dict[str, t.Any] = {
     "nodes": [node("c1", "v1.33.1", control_plane=True)],
     "pods": control_plane("c1", "v1.33.1", "3.5.24-0"),
@@ -314,14 +232,48 @@ AT_133: dict[str, t.Any] = {
 @pytest.mark.parametrize(
     ("changes", "target", "expected"),
     [
-        (AT_133, "1.34.4", [("blocker", "etcd-before-3.6", "pod/kube-system/etcd-c1")]),
+        (AT_133, "1.34.4", [("note", "etcd-bridge", "etcd")]),
+        (
+            {**AT_133, "cluster_config": {"kubernetesVersion": "v1.33.2", "apiVersion": "kubeadm.k8s.io/v1beta4"}},
+            "1.34.4",
+            [
+                ("blocker", "etcd-before-3.6", "pod/kube-system/etcd-c1"),
+                ("note", "kubeadm-config-differs", "configmap/kube-system/kubeadm-config"),
+            ],
+        ),
+        (
+            {
+                **AT_133,
+                "cluster_config": {
+                    **CONFIG,
+                    "kubernetesVersion": "v1.33.1",
+                    "etcd": {"local": {"imageTag": "3.5.24-0"}},
+                },
+            },
+            "1.34.4",
+            [("warning", "etcd-pinned", "configmap/kube-system/kubeadm-config")],
+        ),
+        (
+            {
+                **AT_133,
+                "pods": control_plane("c1", "v1.33.1", "3.5.27-0"),
+                "cluster_config": {
+                    **CONFIG,
+                    "kubernetesVersion": "v1.33.1",
+                    "etcd": {"local": {"imageTag": "3.5.27-0"}},
+                },
+                "etcd_bridge": "3.5.27-0",
+            },
+            "1.34.4",
+            [],
+        ),
         (AT_133, "1.33.9", []),
         ({**AT_133, "pods": control_plane("c1", "v1.33.1", "3.5.26-0")}, "1.34.4", []),
         (AT_136, "1.37.0", []),
         (
             {**AT_136, "pods": control_plane("c1", "v1.36.3", "3.6.8-0")},
             "1.37.0",
-            [("blocker", "etcd-before-3.7", "pod/kube-system/etcd-c1")],
+            [("note", "etcd-bridge", "etcd")],
         ),
         (
             {**AT_136, "cluster_config": {**CONFIG, "apiVersion": "kubeadm.k8s.io/v1beta3"}},
@@ -331,7 +283,7 @@ AT_133: dict[str, t.Any] = {
         ({**AT_136, "cluster_config": {**CONFIG, "apiVersion": "kubeadm.k8s.io/v1beta3"}}, "1.36.4", []),
         (
             {
-                **AT_136,
+                **WITH_EXPERIMENT,
                 "cluster_config": {
                     **CONFIG,
                     "etcd": {"local": {"extraArgs": [{"name": "experimental-x", "value": "1"}]}},
@@ -357,14 +309,33 @@ AT_133: dict[str, t.Any] = {
             [("warning", "flag-removed", "kube-controller-manager --concurrent-service-syncs")],
         ),
         (
-            {**AT_136, "cluster_config": {**CONFIG, "etcd": {"local": {"extraArgs": {"experimental-x": "1"}}}}},
+            {
+                **WITH_EXPERIMENT,
+                "cluster_config": {**CONFIG, "etcd": {"local": {"extraArgs": {"experimental-x": "1"}}}},
+            },
             "1.36.4",
             [],
+        ),
+        (
+            {
+                **AT_133,
+                "pods": [
+                    *control_plane("c1", "v1.33.1", "3.5.26-0")[:3],
+                    static("etcd", "c1", "3.5.26-0", "--enable-v2=false"),
+                ],
+                "cluster_config": {
+                    **AT_133["cluster_config"],
+                    "etcd": {"local": {"extraArgs": [{"name": "enable-v2", "value": "false"}]}},
+                },
+            },
+            "1.34.4",
+            [("blocker", "flag-removed", "etcd --enable-v2")],
         ),
     ],
 )
 def test_versions(changes: dict[str, t.Any], target: str, expected: list[t.Any]) -> None:
-    assert said(decide(cluster(**changes), target)) == expected
+    found = [entry for entry in said(decide(cluster(**changes), target)) if entry[1] != "release-change"]
+    assert found == expected
 
 
 def host(**info: t.Any) -> Host:
@@ -411,12 +382,23 @@ MIB = 2**20
         ),
         (
             {"kubelet": {"empty_variables": ["KUBELET_KUBEADM_ARGS"]}},
-            "1.35.4",
+            "1.35.0",
             {},
             [("blocker", "kubelet-flags-empty")],
         ),
+        ({"kubelet": {"empty_variables": ["KUBELET_KUBEADM_ARGS"]}}, "1.35.4", {}, []),
+        ({"kubelet": {"kubeadm_flags_file": "args"}}, "1.35.4", {}, []),
+        ({"kubelet": {"kubeadm_flags_file": "missing"}}, "1.35.4", {}, [("blocker", "kubelet-flags-file")]),
+        ({"kubelet": {"kubeadm_flags_file": "other"}}, "1.35.4", {}, [("blocker", "kubelet-flags-file")]),
+        ({"kubelet": {"kubeadm_flags_file": "missing"}}, "1.34.9", {}, []),
         ({"kubelet": {"empty_variables": ["KUBELET_EXTRA_ARGS"]}}, "1.35.4", {}, []),
-        ({"kubelet": {"client_cn": "system:node:w1"}}, "1.35.4", {}, []),
+        ({"kubelet": {"client_cn": "system:node:w1", "client_o": ["system:nodes"]}}, "1.35.4", {}, []),
+        (
+            {"kubelet": {"client_cn": "system:node:w1", "client_o": ["system:masters"]}},
+            "1.35.4",
+            {},
+            [("blocker", "kubelet-client-certificate")],
+        ),
         ({"kubelet": {"client_cn": "system:node:x"}}, "1.35.4", {}, [("blocker", "kubelet-client-certificate")]),
         ({"external_ca": True}, "1.35.4", {}, [("warning", "external-ca")]),
         (
@@ -561,6 +543,22 @@ def test_deprecated_apis(removed: str, severity: str) -> None:
     assert said(verdict) == [(severity, "deprecated-api-in-use", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")]
 
 
+def webhook(**changes: t.Any) -> dict[str, t.Any]:
+    """One that answers from two nodes and covers nothing that matters."""
+    return {
+        "configuration": "c",
+        "name": "n",
+        "service": "a/b",
+        "ready": ["w1", "w2"],
+        "covers_pods": False,
+        "covers_service_cidrs": False,
+        "namespaces": {},
+        "narrowed": False,
+        "timeout_s": 10,
+        **changes,
+    }
+
+
 @pytest.mark.parametrize(
     ("ready", "covers_pods", "expected"),
     [
@@ -571,9 +569,50 @@ def test_deprecated_apis(removed: str, severity: str) -> None:
     ],
 )
 def test_webhooks(ready: list[str], covers_pods: bool, expected: list[t.Any]) -> None:
-    hook = {"configuration": "c", "name": "n", "service": "a/b", "ready": ready, "covers_pods": covers_pods}
-    verdict = decide(cluster(webhooks=[hook]))
+    verdict = decide(cluster(webhooks=[webhook(ready=ready, covers_pods=covers_pods)]))
     assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
+
+
+SYSTEM = {"kubernetes.io/metadata.name": "kube-system"}
+NOT_SYSTEM = {
+    "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]
+}
+
+
+@pytest.mark.parametrize(
+    ("hook", "labels", "expected"),
+    [
+        ({"covers_pods": True}, SYSTEM, ["webhook-covers-system-pods"]),
+        ({"covers_pods": True}, {}, []),
+        ({"covers_pods": True, "namespaces": NOT_SYSTEM}, SYSTEM, []),
+        ({"covers_pods": True, "narrowed": True}, SYSTEM, []),
+        ({"covers_pods": False}, SYSTEM, []),
+        ({"timeout_s": 30}, SYSTEM, ["webhook-slow"]),
+        ({"timeout_s": 10}, SYSTEM, []),
+    ],
+)
+def test_what_webhooks_cover(hook: dict[str, t.Any], labels: dict[str, str], expected: list[str]) -> None:
+    verdict = decide(cluster(webhooks=[webhook(**hook)], system_labels=labels))
+    assert [f["id"] for f in verdict["findings"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("hook", "to", "expected"),
+    [
+        ({"covers_service_cidrs": True}, "1.33.5", ["webhook-blocks-service-cidr"]),
+        ({"covers_service_cidrs": True}, "1.32.9", []),
+        ({"covers_service_cidrs": True, "narrowed": True}, "1.33.5", []),
+        ({}, "1.33.5", []),
+    ],
+)
+def test_webhooks_on_the_way_to_service_cidrs(hook: dict[str, t.Any], to: str, expected: list[str]) -> None:
+    old = {
+        "nodes": [node("c1", "v1.32.4", control_plane=True), node("w1", "v1.32.4")],
+        "pods": control_plane("c1", "v1.32.4", "3.5.24-0"),
+        "cluster_config": {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": "v1.32.4"},
+    }
+    verdict = decide(cluster(**old, webhooks=[webhook(**hook)]), to)
+    assert [f["id"] for f in verdict["findings"]] == expected
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,138 @@ def test_a_chain_takes_the_newest_patch_of_each_minor_between() -> None:
 
 
 @pytest.mark.parametrize(
+    ("current", "available", "expected"),
+    [
+        ("1.34.4", ("1.34.7", "1.34.9", "1.35.4"), ["1.34.9", "1.35.4", "1.36.3"]),
+        ("1.34.9", ("1.34.7", "1.34.9", "1.35.4"), ["1.35.4", "1.36.3"]),
+        ("1.34.4", ("1.35.4",), ["1.35.4", "1.36.3"]),
+    ],
+)
+def test_the_newest_patch_of_the_present_minor_first(
+    current: str, available: tuple[str, ...], expected: list[str]
+) -> None:
+    hops, _problems = plan([control("c1", current)], "1.36.3", available=available, patch_first=True)
+    assert [hop[1] for hop in hops] == expected
+    hops, _problems = plan([control("c1", current)], "1.36.3", available=available)
+    assert [hop[1] for hop in hops] == ["1.35.4", "1.36.3"]
+
+
+def test_a_node_that_was_begun_is_ended_in_the_first_hop() -> None:
+    states = [
+        control("c1", "1.35.4"),
+        worker("w1", "1.34.4", cordoned_by={"run": "r1"}),
+        worker("w2", "1.35.4", cordoned_by={"run": "r1"}),
+        worker("w3", "1.34.4"),
+    ]
+    hops, _problems = plan(states, "1.37.0", available=AVAILABLE, config="1.35.4", workers="last_hop")
+    assert [(hop[1], hop[3]) for hop in hops] == [("1.36.3", ["w1", "w2"]), ("1.37.0", ["w1", "w2", "w3"])]
+
+
+def test_only_kubelets_that_are_behind_are_restarted() -> None:
+    states = [
+        control("c1", "1.34.4", "1.35.4"),
+        control("c2", "1.34.4", "1.35.4", cordoned_by={"run": "r1"}),
+        control("c3", "1.34.4"),
+    ]
+    made = make_plan(states, Request(V("1.35.4")), config=V("1.34.4"), kube_proxy=None)
+    assert made.hops[0]["control_plane"] == ["c1", "c2", "c3"]
+    assert made.hops[0]["kubelets"] == ["c2", "c3"]
+
+
+def members(server: str, *etcd: str) -> list[NodeState]:
+    states = [control(f"c{number}", server) for number in range(1, len(etcd) + 1)]
+    for state, tag in zip(states, etcd):
+        state.etcd = version_or_none(tag)
+    return states
+
+
+@pytest.mark.parametrize(
+    ("states", "config", "request_", "expected"),
+    [
+        pytest.param(
+            members("1.33.13", "3.5.24-0", "3.5.24-0"),
+            "1.33.13",
+            {},
+            [("1.33.13", ["c1", "c2"], "3.5.26-0", []), ("1.34.4", ["c1", "c2"], "", ["c1", "c2"])],
+            id="a hop of its own",
+        ),
+        pytest.param(
+            members("1.33.13", "3.5.24-0", "3.5.27-0"),
+            "1.33.13",
+            {"etcd_bridges": {"3.5": "3.5.27-0"}},
+            [("1.33.13", ["c1"], "3.5.27-0", []), ("1.34.4", ["c1", "c2"], "", ["c1", "c2"])],
+            id="half bridged, by another image",
+        ),
+        pytest.param(
+            members("1.33.13", "3.5.26-0", "3.5.27-0"),
+            "1.33.13",
+            {},
+            [("1.34.4", ["c1", "c2"], "", ["c1", "c2"])],
+            id="new enough",
+        ),
+        pytest.param(
+            members("1.32.9", "3.5.24-0"),
+            "1.32.9",
+            {"available": [V("1.33.13")]},
+            [("1.33.13", ["c1"], "3.5.26-0", ["c1"]), ("1.34.4", ["c1"], "", ["c1"])],
+            id="in the hop before",
+        ),
+        pytest.param(
+            members("1.33.9", "3.5.24-0"),
+            "1.33.9",
+            {"available": [V("1.33.13")], "patch_first": True},
+            [("1.33.13", ["c1"], "3.5.26-0", ["c1"]), ("1.34.4", ["c1"], "", ["c1"])],
+            id="in the hop to the newest patch",
+        ),
+        pytest.param(
+            members("1.33.13", "3.5.24-0"),
+            "1.32.0",
+            {},
+            [("1.34.4", ["c1"], "", ["c1"])],
+            id="not where kubeadm-config is elsewhere",
+        ),
+        pytest.param(
+            members("1.33.13", "3.5.24-0"),
+            "1.33.13",
+            {"etcd_bridges": {"3.5": "3.5.25-0"}},
+            [("1.34.4", ["c1"], "", ["c1"])],
+            id="not by an image that is too old",
+        ),
+    ],
+)
+def test_etcd_bridges(
+    states: list[NodeState], config: str, request_: dict[str, t.Any], expected: list[tuple[t.Any, ...]]
+) -> None:
+    made = make_plan(states, Request(V("1.34.4"), **request_), config=V(config), kube_proxy=None)
+    assert [(h["to"], h["control_plane"], h["etcd_image_tag"], h["kubelets"]) for h in made.hops] == expected
+    bridges = any(hop[2] for hop in expected)
+    old = any(state.etcd and state.etcd < V("3.5.26") for state in states)
+    assert (bool(made.etcd.bridged), bool(made.etcd.uncrossed)) == (bridges, old and not bridges)
+
+
+@pytest.mark.parametrize(
+    ("images", "tags"),
+    [
+        ({}, ["3.6.11-0", ""]),
+        ({"1.36.3": "3.6.8-0"}, ["3.6.11-0", ""]),
+        ({"1.36.3": "3.6.12-0"}, ["", ""]),
+    ],
+)
+def test_what_kubeadm_deploys_decides_on_the_bridge(images: dict[str, str], tags: list[str]) -> None:
+    request = Request(V("1.37.0"), available=[V("1.36.3")], etcd_images=images)
+    made = make_plan(members("1.35.4", "3.6.6-0"), request, config=V("1.35.4"), kube_proxy=None)
+    assert [hop["etcd_image_tag"] for hop in made.hops] == tags
+
+
+def test_a_pinned_etcd_stays() -> None:
+    made = make_plan(
+        members("1.33.13", "3.5.24-0"), Request(V("1.34.4")), config=V("1.33.13"), kube_proxy=None, etcd_pinned=True
+    )
+    assert [hop["etcd"] for hop in made.hops] == [{"from_minor": "3.5", "to_minor": "3.5"}]
+    assert (made.etcd.bridged, made.etcd.uncrossed) == ([], [])
+
+
+@pytest.mark.parametrize(
     ("kubelet", "target", "workers_in"),
     [
         ("1.34.4", "1.36.3", ["1.36.3"]),

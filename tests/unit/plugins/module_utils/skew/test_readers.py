@@ -52,6 +52,22 @@ def test_fail_closed_webhooks(hook: dict[str, t.Any], expected: list[bool]) -> N
     assert all((e.configuration, e.name, e.namespace, e.service) == ("c", "h", "a", "b") for e in found)
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"apiGroups": ["*"], "resources": ["*"], "operations": ["*"]}, True),
+        ({"apiGroups": ["*"], "resources": ["*/*"], "operations": ["CREATE"], "scope": "*"}, True),
+        ({"apiGroups": ["*"], "resources": ["*"], "operations": ["*"], "scope": "Namespaced"}, False),
+        ({"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "operations": ["*"]}, False),
+        ({"apiGroups": ["*"], "resources": ["*"], "operations": ["UPDATE"]}, False),
+    ],
+)
+def test_webhooks_that_see_service_cidrs(rule: dict[str, t.Any], expected: bool) -> None:
+    hook = {"name": "h", "clientConfig": SERVICE, "rules": [rule], "timeoutSeconds": 5, "objectSelector": {}}
+    (found,) = readers.fail_closed_webhooks([{"metadata": {"name": "c"}, "webhooks": [hook]}])
+    assert (found.covers_service_cidrs, found.timeout_s, found.narrowed) == (expected, 5, False)
+
+
 def test_ready_nodes() -> None:
     slices: list[dict[str, t.Any]] = [
         {

@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Entries of the findings on nodes: the kubelet, its files and certificates."""
+
+from __future__ import annotations
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.catalogue.model import Entry
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, NOTE, WARNING
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        id="certificate-expired",
+        severities=(BLOCKER,),
+        title="A certificate has expired",
+        meaning=(
+            "A certificate of the control plane or of the kubelet is not valid any more. Components that "
+            "check it refuse each other, and kubeadm cannot reach the API server with an expired client "
+            "certificate."
+        ),
+        cure=(
+            "For those that kubeadm made: `kubeadm certs renew all` on the control-plane node, then restart "
+            "the static pods by moving their manifests away for a moment, one component after the other. The "
+            "kubelet renews its own while it runs; where it was off for too long, join the node anew.\n\n"
+            "A certificate authority is not renewed by kubeadm. It has to be replaced by hand."
+        ),
+        sources=(rules.CERTIFICATE_SOURCE,),
+    ),
+    Entry(
+        id="certificate-expires-soon",
+        severities=(WARNING,),
+        title="A certificate expires soon",
+        meaning=(
+            "A certificate expires within 30 days, or a certificate authority within 180. The upgrade itself "
+            "is not in danger."
+        ),
+        cure=(
+            "An upgrade by kubeadm renews the certificates that kubeadm made, unless certificate renewal is "
+            "turned off. For a certificate authority, plan its replacement."
+        ),
+        sources=(rules.CERTIFICATE_SOURCE,),
+    ),
+    Entry(
+        id="external-ca",
+        severities=(WARNING,),
+        title="The key of the certificate authority is elsewhere",
+        meaning=(
+            "The control-plane node has the certificate of the cluster's authority and not its key. kubeadm "
+            "cannot renew certificates here, and stops where it tries to."
+        ),
+        cure=("Renew the certificates by your own means, and upgrade with certificate renewal turned off."),
+        sources=(rules.CERTIFICATE_SOURCE,),
+    ),
+    Entry(
+        id="kubelet-flags-empty",
+        severities=(BLOCKER,),
+        title="A variable of kubelet flags is set to nothing",
+        meaning=(
+            "`/var/lib/kubelet/kubeadm-flags.env` sets `KUBELET_KUBEADM_ARGS` to an empty text, as kubeadm 1.35 "
+            "leaves it where the pause image was the only flag. kubeadm 1.35.0 cannot read that and fails at the "
+            "end of the node's upgrade. Later patches can."
+        ),
+        cure=(
+            "Upgrade to a newer patch of 1.35. Or set any harmless flag in the file until the node is upgraded: "
+            '`KUBELET_KUBEADM_ARGS="--v=2"`.'
+        ),
+        sources=(rules.EMPTY_FLAGS_SOURCE,),
+    ),
+    Entry(
+        id="kubelet-flags-file",
+        severities=(BLOCKER,),
+        title="kubeadm's file of kubelet flags is not as kubeadm wrote it",
+        meaning=(
+            "kubeadm 1.35 takes a flag out of `/var/lib/kubelet/kubeadm-flags.env` at the end of a node's upgrade. "
+            "It ends with an error where the file is missing, or where it begins with anything else than "
+            "`KUBELET_KUBEADM_ARGS=`, a comment for instance."
+        ),
+        cure=(
+            'Make that variable the first line of the file, empty if need be: `KUBELET_KUBEADM_ARGS=""`. Other '
+            "flags of your own belong into `KUBELET_EXTRA_ARGS` in `/etc/default/kubelet` or "
+            "`/etc/sysconfig/kubelet`."
+        ),
+        sources=(rules.FLAGS_FILE_SOURCE,),
+    ),
+    Entry(
+        id="instance-config-missing",
+        severities=(BLOCKER,),
+        title="The kubelet's instance configuration is missing",
+        meaning=(
+            "kubeadm 1.37 reads `/var/lib/kubelet/instance-config.yaml`, which kubeadm from 1.34 on writes "
+            "while it upgrades a node. This node has none, and no hop before 1.37 will bring it."
+        ),
+        cure=("Upgrade the node with kubeadm 1.36 before, or run `kubeadm upgrade node` of that version on it."),
+        sources=(rules.INSTANCE_CONFIG_SOURCE,),
+    ),
+    Entry(
+        id="kubelet-client-certificate",
+        severities=(BLOCKER,),
+        title="The kubelet authenticates as somebody else",
+        meaning=(
+            "kubeadm takes the node's name from the client certificate in `/etc/kubernetes/kubelet.conf`, "
+            "which has to be `system:node:` and that name, of the group `system:nodes`. Another certificate was put "
+            "there, mostly to repair an expired one in haste. kubeadm finds no such node and stops."
+        ),
+        cure=(
+            "Make a certificate for the node: on a control-plane node `kubeadm kubeconfig user --org "
+            "system:nodes --client-name system:node:NAME`, put the result into `/etc/kubernetes/kubelet.conf` "
+            "of the node and restart its kubelet. Or join the node anew."
+        ),
+        sources=(rules.KUBELET_CLIENT_SOURCE,),
+    ),
+    Entry(
+        id="host-name-differs",
+        severities=(BLOCKER, NOTE),
+        title="The host and its node have different names",
+        meaning=(
+            "The node was registered under another name than the host has now. kubeadm takes the name from "
+            "the kubelet's certificate, so that this does no harm. `kubeadm upgrade node` of 1.34.1 alone "
+            "looks for the node by the host's name and fails."
+        ),
+        cure=(
+            "Choose a newer patch than 1.34.1. Otherwise there is nothing to do; do not rename the host while "
+            "it is being upgraded."
+        ),
+        sources=(rules.HOSTNAME_SOURCE, "https://github.com/kubernetes/kubernetes/pull/134362"),
+    ),
+    Entry(
+        id="kubelet-server-not-local",
+        severities=(WARNING,),
+        title="The kubelet of a control-plane node may meet an older API server",
+        meaning=(
+            "The control plane is upgraded one node after the other, and for that time its API servers are of "
+            "two minors. The kubelet of this node reaches the API by an address that is not its own API "
+            "server's, a balancer mostly, which may hand it to an API server of the older minor. A kubelet "
+            "that is newer than its API server can fail to start pods.\n\n"
+            "kubeadm from 1.33 on makes the kubelet of a control-plane node use the API server beside it."
+        ),
+        cure=(
+            "Set `server` in `/etc/kubernetes/kubelet.conf` to the node's own API server and restart the "
+            "kubelet. Its certificate must name that address, which it does where kubeadm made it."
+        ),
+        sources=(rules.KUBELET_SERVER_SOURCE,),
+    ),
+    Entry(
+        id="kubelet-server-unknown",
+        severities=(WARNING,),
+        title="The kubelet reaches the API by an unknown address",
+        meaning=(
+            "`/etc/kubernetes/kubelet.conf` of this worker names neither the `controlPlaneEndpoint` of "
+            "kubeadm's configuration nor an API server that the cluster has. It may be a balancer that nobody "
+            "told kubeadm of. It may as well be a machine that is about to go."
+        ),
+        cure=(
+            "See what answers there. Set `server` to the `controlPlaneEndpoint` and restart the kubelet, or "
+            "write the address into `controlPlaneEndpoint` where it is right."
+        ),
+        sources=(rules.KUBELET_SERVER_SOURCE,),
+    ),
+    Entry(
+        id="manifest-backup",
+        severities=(BLOCKER,),
+        title="A copy of a manifest is among the manifests",
+        meaning=(
+            "The kubelet runs every file in `/etc/kubernetes/manifests`, whatever its name ends in, but for "
+            "those that begin with a dot. An old copy there is a second pod of the same name. The kubelet "
+            "runs now this one and now the other, and kubeadm waits in vain for its new one."
+        ),
+        cure=("Move the file to another folder."),
+        sources=(rules.BACKUP_MANIFEST_SOURCE,),
+    ),
+    Entry(
+        id="manifest-unreadable",
+        severities=(WARNING,),
+        title="A manifest cannot be read",
+        meaning=(
+            "A file in `/etc/kubernetes/manifests` is no pod that can be read. The kubelet logs an error for "
+            "it every few seconds and does not run it."
+        ),
+        cure=("Correct the file, or move it to another folder."),
+        sources=(rules.BACKUP_MANIFEST_SOURCE,),
+    ),
+    Entry(
+        id="static-pod-references",
+        severities=(BLOCKER,),
+        title="A static pod names objects of the API",
+        meaning=(
+            "A static pod must not need a Secret, a ConfigMap, a service account or another object of the "
+            "API. A kubelet from 1.34 on refuses such a pod, where older ones ran it without."
+        ),
+        cure=("Put what it needs into files of the node, mounted by `hostPath`, or run it as a DaemonSet."),
+        sources=(rules.STATIC_POD_REFERENCES_SOURCE,),
+    ),
+)

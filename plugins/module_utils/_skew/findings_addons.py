@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Findings on CoreDNS, kube-proxy and on addons of other makers. Pure."""
+
+from __future__ import annotations
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.addon_table import Addon, Support, with_added
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    BLOCKER,
+    NOTE,
+    WARNING,
+    Cluster,
+    Finding,
+    Json,
+    Request,
+    finding,
+    version_or_none,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+IMAGES_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/images/images.go"
+DEFAULT_REPOSITORY = "registry.k8s.io"
+DNS = "deployment/kube-system/coredns"
+
+
+def addon_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
+    found = [*_others(cluster, request, plan)]
+    # kubeadm touches its own addons where it applies a version only.
+    if any(hop["apply_needed"] for hop in plan.hops):
+        found += _images(cluster)
+        found += _coredns(cluster, plan)
+    return found
+
+
+def repository_of(image: str) -> str:
+    """An image without its tag and digest."""
+    name = image.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
+
+
+def _images(cluster: Cluster) -> list[Finding]:
+    """Images that are not from where kubeadm takes them, which it puts in their place."""
+    config = cluster.cluster_config
+    if config is None:
+        return []
+    base = str(config.get("imageRepository") or DEFAULT_REPOSITORY)
+    dns = str((config.get("dns") or {}).get("imageRepository") or base)
+    wanted = {
+        "coredns": (cluster.coredns, DNS, f"{dns}/coredns/coredns" if dns == DEFAULT_REPOSITORY else f"{dns}/coredns"),
+        "kube-proxy": (cluster.kube_proxy, "daemonset/kube-system/kube-proxy", f"{base}/kube-proxy"),
+    }
+    found = []
+    for name, (workload, subject, repository) in wanted.items():
+        image = api.pod_image(_template(workload), name) if workload else ""
+        if image and repository_of(image) != repository:
+            found.append(
+                finding(
+                    "addon-image-differs",
+                    WARNING,
+                    subject,
+                    f"its image is {repository_of(image)}, kubeadm puts {repository} in its place",
+                    "Set imageRepository"
+                    + (" or dns.imageRepository" if name == "coredns" else "")
+                    + " in kubeadm-config to where the nodes can pull it from, or leave the addon to yourself: "
+                    f"skip the phase addon/{name} (skip_phases of kubeadm_upgrade).",
+                    IMAGES_SOURCE,
+                )
+            )
+    return found
+
+
+def _template(workload: Json | None) -> Json:
+    return ((workload or {}).get("spec") or {}).get("template") or {}
+
+
+def _coredns(cluster: Cluster, plan: Plan) -> list[Finding]:
+    if cluster.coredns is None:
+        return []
+    found = []
+    tag = api.image_tag(api.pod_image(_template(cluster.coredns), "coredns")).lstrip("v")
+    deployed = [coredns.DEPLOYED.get(Version.parse(hop["to"]).minor) for hop in plan.hops if hop["apply_needed"]]
+    if any(version != tag for version in deployed if version):
+        found += _migration(cluster, tag)
+    changed = coredns.customised(cluster.coredns)
+    if changed:
+        found.append(
+            finding(
+                "coredns-customised",
+                WARNING,
+                DNS,
+                f"{', '.join(changed)} are not as kubeadm writes them, and it writes them anew; it keeps the replicas",
+                "Put the changes into a patch for the target corednsdeployment, which kubeadm applies in each upgrade "
+                "(--patches), or make them again afterwards.",
+                coredns.MANIFEST_SOURCE,
+            )
+        )
+    return found
+
+
+def _migration(cluster: Cluster, tag: str) -> list[Finding]:
+    """What kubeadm refuses to migrate."""
+    found = []
+    version = version_or_none(tag)
+    plain = version is not None and not version.pre and str(version) == tag
+    newest = max(Version.parse(text) for text in coredns.KNOWN_VERSIONS)
+    if not plain or (tag not in coredns.KNOWN_VERSIONS and version is not None and version < newest):
+        found.append(
+            finding(
+                "coredns-version-unknown",
+                BLOCKER,
+                DNS,
+                f"{f'the tag {tag}' if tag else 'an image without a tag'} is no release of CoreDNS that kubeadm can "
+                "migrate from, and its check CoreDNSMigration fails",
+                "Put the release of CoreDNS in place that your kubeadm deploys, or leave CoreDNS to yourself: ignore "
+                "CoreDNSMigration and CoreDNSUnsupportedPlugins, and skip the phase addon/coredns.",
+                coredns.SOURCE,
+            )
+        )
+    foreign = [name for name in coredns.plugins_of(cluster.corefile or "") if name not in coredns.KNOWN_PLUGINS]
+    if foreign:
+        found.append(
+            finding(
+                "coredns-plugin-unknown",
+                BLOCKER,
+                "configmap/kube-system/coredns",
+                f"kubeadm cannot migrate the plug-ins {', '.join(foreign)} of the Corefile, and its check "
+                "CoreDNSUnsupportedPlugins fails",
+                "Look up in CoreDNS' release notes whether they changed, then add CoreDNSUnsupportedPlugins to the "
+                "preflight errors that are ignored, and accept this finding. kubeadm leaves them as they are.",
+                coredns.SOURCE,
+            )
+        )
+    return found
+
+
+def _others(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
+    """Addons of the table, each version of one once."""
+    minors = sorted({Version.parse(hop["to"]).minor for hop in plan.hops})
+    if not minors:
+        return []
+    versions: dict[tuple[str, str], Addon] = {}
+    table = with_added(request.addons)
+    for image in images_of(cluster.pods):
+        repository = repository_of(image)
+        for addon in table:
+            if any(repository == end or repository.endswith(f"/{end}") for end in addon.images):
+                versions[addon.name, api.image_tag(image)] = addon
+                break
+    found = []
+    for (name, tag), addon in sorted(versions.items(), key=lambda item: item[0]):
+        support = _support(addon, tag)
+        subject = f"addon/{name}"
+        read = f" (read on {addon.read})" if addon.read else ""
+        if support is None:
+            found.append(
+                finding(
+                    "addon-version-unknown",
+                    NOTE,
+                    subject,
+                    f"{name} {tag or 'without a tag'} is in no table of supported versions that is known here{read}",
+                    f"Look it up for Kubernetes {', '.join(f'1.{minor}' for minor in minors)}, and add it to the "
+                    "option addons.",
+                    addon.source,
+                )
+            )
+            continue
+        outside = [minor for minor in minors if not _covers(support, minor)]
+        if outside:
+            found.append(
+                finding(
+                    "addon-not-supported",
+                    WARNING,
+                    subject,
+                    f"{name} {tag} is for Kubernetes 1.{support.first} to "
+                    f"{f'1.{support.last}' if support.last is not None else 'any newer one'}, and not for "
+                    f"{', '.join(f'1.{minor}' for minor in outside)}{read}",
+                    _advice(addon, outside),
+                    addon.source,
+                )
+            )
+    return found
+
+
+def _covers(support: Support, minor: int) -> bool:
+    return support.first <= minor and (support.last is None or minor <= support.last)
+
+
+def _support(addon: Addon, tag: str) -> Support | None:
+    text = tag.lstrip("v")
+    matching = [
+        row for row in addon.versions if text == row.version or text.startswith((f"{row.version}.", f"{row.version}-"))
+    ]
+    return max(matching, key=lambda row: len(row.version), default=None)
+
+
+def _advice(addon: Addon, minors: list[int]) -> str:
+    """The versions of the table that support all of these minors."""
+    fit = [row.version for row in addon.versions if all(_covers(row, minor) for minor in minors)]
+    if fit:
+        return f"Upgrade {addon.name} to {' or '.join(fit)} before, if that supports the present version too."
+    return f"No version that is known here is for it. See whether {addon.name} has a newer one."

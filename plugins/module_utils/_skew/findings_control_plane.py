@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Findings on the live control plane: flags, leaders, and how an API server stops. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import (
+    Flags,
+    configured_flags,
+    flags_of,
+    gone,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_defaults import DEFAULT_FLAGS, SOURCE
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    BLOCKER,
+    NOTE,
+    WARNING,
+    Cluster,
+    Finding,
+    Json,
+    Request,
+    finding,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import Programs
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import system_pods
+
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+# How much older than its duration a lease may look: what says "now" here is renewed every 10 s only.
+LEASE_GRACE_S = 30
+EMULATED_MINORS = 3
+SHUTDOWN_SOURCE = "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/"
+LEASE_SOURCE = "https://kubernetes.io/docs/concepts/architecture/leases/"
+EMULATION_SOURCE = "https://github.com/kubernetes/apiserver/blob/master/pkg/util/compatibility/version.go"
+
+
+def control_plane_findings(cluster: Cluster, request: Request, programs: Programs) -> list[Finding]:
+    pods = system_pods(cluster)
+    live = {
+        component: {
+            node: flags_of(api.pod_arguments(pod)) for node, pod in sorted(api.static_pods(pods, component).items())
+        }
+        for component in DEFAULT_FLAGS
+    }
+    return [
+        *_drift(cluster, live, request, programs),
+        *_emulation(cluster, request),
+        *_shutdown(cluster, live["kube-apiserver"]),
+        *_leaders(cluster, live),
+    ]
+
+
+def _drift(cluster: Cluster, live: dict[str, dict[str, Flags]], request: Request, programs: Programs) -> list[Finding]:
+    """Where the running static pods are not what kubeadm would write."""
+    if cluster.cluster_config is None:
+        return []
+    found = []
+    for component, by_node in live.items():
+        extra = configured_flags(cluster.cluster_config, component)
+        defaults = DEFAULT_FLAGS[component]
+        program = programs.asked.get(component)
+        # The finding on removed flags speaks of these already.
+        removed = {
+            name
+            for name in (*extra, *(name for flags in by_node.values() for name in flags))
+            if gone(component, name, request.target, program).why
+        }
+        for node, flags in by_node.items():
+            subject = f"pod/kube-system/{component}-{node}"
+            added = [name for name in flags if name not in {*defaults, *extra, *removed}]
+            changed = [name for name, values in flags.items() if _is_changed(name, values, extra, defaults)]
+            absent = [name for name in extra if name not in flags and name not in removed]
+            if added or changed:
+                parts = [
+                    f"{what}: {', '.join(f'--{name}' for name in sorted(names))}"
+                    for what, names in (("set by hand or by a patch", added), ("with another value", changed))
+                    if names
+                ]
+                found.append(
+                    finding(
+                        "static-pod-edited",
+                        WARNING,
+                        subject,
+                        f"its flags are not those that kubeadm writes from kubeadm-config; {'; '.join(parts)}",
+                        "kubeadm upgrade writes the manifest anew and drops them. Put them into the extraArgs of "
+                        "kubeadm-config, or into the patches that you give to kubeadm in every upgrade.",
+                        SOURCE,
+                    )
+                )
+            if absent:
+                found.append(
+                    finding(
+                        "static-pod-behind-config",
+                        WARNING,
+                        subject,
+                        "kubeadm-config has extraArgs that the running pod does not have: "
+                        + ", ".join(f"--{name}" for name in sorted(absent)),
+                        "They come into force with this upgrade. Apply them before, so that one thing changes at a "
+                        f"time: on {node}, with the kubeadm of today, kubeadm upgrade node; or take them out.",
+                        SOURCE,
+                    )
+                )
+    return found
+
+
+def _is_changed(name: str, values: list[str], extra: Flags, defaults: dict[str, str | None]) -> bool:
+    if name == "authorization-mode":
+        return False  # kubeadm changes what it is given here
+    if name in extra:
+        return sorted(values) != sorted(extra[name])
+    default = defaults.get(name)
+    return default is not None and values != [default]
+
+
+def _emulation(cluster: Cluster, request: Request) -> list[Finding]:
+    """Only what kubeadm-config says stays through an upgrade."""
+    found = []
+    for component in DEFAULT_FLAGS:
+        for value in configured_flags(cluster.cluster_config, component).get("emulated-version", []):
+            _major, _dot, minor = value.rpartition("=")[2].lstrip("v").partition(".")
+            behind = request.target.minor - int(minor) if minor.isdigit() else 0
+            if behind <= 0:
+                continue
+            too_old = behind > EMULATED_MINORS
+            found.append(
+                finding(
+                    "emulated-version",
+                    BLOCKER if too_old else WARNING,
+                    f"{component} --emulated-version",
+                    f"set to {value} in kubeadm-config"
+                    + (
+                        f"; {request.target.minor_text} does not start with more than {EMULATED_MINORS} minors back"
+                        if too_old
+                        else f", so that after the upgrade it has the features of 1.{minor}"
+                    ),
+                    "Take it out of the extraArgs of kubeadm-config, unless it is meant.",
+                    EMULATION_SOURCE,
+                )
+            )
+    return found
+
+
+def _shutdown(cluster: Cluster, servers: dict[str, Flags]) -> list[Finding]:
+    if len(servers) < 2 or not (cluster.cluster_config or {}).get("controlPlaneEndpoint"):
+        return []
+    abrupt = [
+        node for node, flags in servers.items() if flags.get("shutdown-delay-duration", ["0s"])[-1] in ("0s", "0", "")
+    ]
+    if not abrupt:
+        return []
+    return [
+        finding(
+            "no-shutdown-delay",
+            NOTE,
+            "kube-apiserver --shutdown-delay-duration",
+            f"not set on {', '.join(abrupt)}: an API server that is stopped closes its port at once, and the balancer "
+            f"at {(cluster.cluster_config or {})['controlPlaneEndpoint']} sends requests to it until it notices",
+            "Set shutdown-delay-duration in apiServer.extraArgs of kubeadm-config to some seconds more than the "
+            "balancer needs to see /readyz fail, such as 20s.",
+            SHUTDOWN_SOURCE,
+        )
+    ]
+
+
+def _leaders(cluster: Cluster, live: dict[str, dict[str, Flags]]) -> list[Finding]:
+    """Leases that nobody renews, by the newest renewal that the API shows: no clock of this machine is in it."""
+    renewed = [moment for lease in cluster.leases if (moment := _renewed(lease)) is not None]
+    leases = {api.name_of(lease): lease for lease in cluster.leases}
+    found = []
+    for component in LEADERS:
+        lease = leases.get(component)
+        elected = [flags.get("leader-elect", ["true"])[-1] != "false" for flags in live[component].values()]
+        if lease is None or not any(elected):
+            continue  # A lease that nobody is to hold may be left over.
+        spec = lease.get("spec") or {}
+        moment = _renewed(lease)
+        duration = int(spec.get("leaseDurationSeconds") or 0)
+        age = max(renewed) - moment if moment is not None else None
+        if spec.get("holderIdentity") and age is not None and age <= duration + LEASE_GRACE_S:
+            continue
+        holder = str(spec.get("holderIdentity") or "").partition("_")[0]
+        since = "never renewed" if age is None else f"not renewed for {age:.0f} s"
+        found.append(
+            finding(
+                "leader-lease-stale",
+                BLOCKER,
+                f"lease/kube-system/{component}",
+                f"held by {holder}, and {since}; it lasts {duration} s" if holder else "nobody holds it",
+                f"No {component} is at work, so that evicted pods would not come back. See its log on each "
+                f"control-plane node: crictl logs $(crictl ps -q --name {component})",
+                LEASE_SOURCE,
+            )
+        )
+    return found
+
+
+def _renewed(lease: Json) -> float | None:
+    text = str((lease.get("spec") or {}).get("renewTime") or "")
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None

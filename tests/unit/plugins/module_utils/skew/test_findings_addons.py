@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kubeadm's addons and those of others, and what changes with a minor."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import addon_table, changes, coredns
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
+    cluster,
+    control_plane,
+    decide,
+    node,
+    pod,
+    said,
+)
+
+CALICO = "quay.io/calico/node"
+
+
+def running(*images: str) -> list[dict[str, t.Any]]:
+    made = pod("agent")
+    made["spec"]["containers"] = [{"name": f"c{n}", "image": image} for n, image in enumerate(images)]
+    return [*control_plane("c1"), made]
+
+
+@pytest.mark.parametrize(
+    ("image", "target", "expected"),
+    [
+        (f"{CALICO}:v3.31.3", "1.35.4", []),
+        (f"{CALICO}:v3.30.1@sha256:0a", "1.35.4", []),
+        (f"{CALICO}:v3.29.1", "1.35.4", [("warning", "addon-not-supported", "addon/Calico")]),
+        (f"{CALICO}:v3.3.1", "1.35.4", [("note", "addon-version-unknown", "addon/Calico")]),
+        (f"{CALICO}:latest", "1.35.4", [("note", "addon-version-unknown", "addon/Calico")]),
+        (CALICO, "1.35.4", [("note", "addon-version-unknown", "addon/Calico")]),
+        (
+            "mirror.example.org:5000/x/calico/node:v3.29.1",
+            "1.35.4",
+            [("warning", "addon-not-supported", "addon/Calico")],
+        ),
+        ("example.org/my-calico/node:v3.29.1", "1.35.4", []),
+        (f"{CALICO}:v3.29.1", "1.34.4", []),
+        ("registry.k8s.io/metrics-server/metrics-server:v0.8.0", "1.35.4", []),
+    ],
+)
+def test_a_table_of_addons(image: str, target: str, expected: list[t.Any]) -> None:
+    assert said(decide(cluster(pods=running(image)), target)) == expected
+
+
+def test_what_fits_is_named_and_a_version_told_once() -> None:
+    verdict = decide(cluster(pods=running(f"{CALICO}:v3.29.1", f"{CALICO}:v3.29.1")))
+    (entry,) = verdict["findings"]
+    assert "1.29 to 1.32" in entry["evidence"]
+    assert "3.30 or 3.31" in entry["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("maximum", "expected"),
+    [("1.35", []), ("1.34", ["addon-not-supported"]), (None, [])],
+)
+def test_an_addon_of_the_operator(maximum: str | None, expected: list[str]) -> None:
+    mine = {
+        "name": "calico",
+        "image": "calico/node",
+        "versions": [{"version": "3.29", "kubernetes_min": "1.29", "kubernetes_max": maximum}],
+    }
+    verdict = decide(cluster(pods=running(f"{CALICO}:v3.29.1")), addons=[mine])
+    assert [entry["id"] for entry in verdict["findings"]] == expected
+
+
+def test_a_minor_that_is_none() -> None:
+    with pytest.raises(EvergreenError):
+        addon_table.with_added([{"name": "x", "image": "x", "versions": [{"version": "1", "kubernetes_min": "35"}]}])
+
+
+def test_the_table_itself() -> None:
+    for addon in addon_table.ADDONS:
+        assert addon.source.startswith("https://")
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", addon.read)
+        assert all(row.last is None or row.first <= row.last for row in addon.versions)
+
+
+COREFILE = """\
+# cluster DNS
+.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa {
+       pods insecure
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30 { # for a while
+       disable success cluster.local
+    }
+    loop
+    reload
+    loadbalance
+}
+"""
+MORE = "example.org{\n  template IN A {\n    rcode NXDOMAIN\n  }\n  import other\n  log\n}\n"
+
+
+def test_plugins_of_a_corefile() -> None:
+    assert coredns.plugins_of(COREFILE) == [
+        *("errors", "health", "ready", "kubernetes", "prometheus", "forward", "cache", "loop", "reload", "loadbalance")
+    ]
+    assert coredns.plugins_of(MORE) == ["template", "log"]
+    assert coredns.plugins_of("") == []
+
+
+def dns(image: str = "registry.k8s.io/coredns/coredns:v1.12.1", **spec: t.Any) -> dict[str, t.Any]:
+    """As kubeadm writes it."""
+    term = {"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+    container = {"name": "coredns", "image": image, "args": coredns.ARGUMENTS, "resources": coredns.RESOURCES}
+    container.update(spec.pop("container", {}))
+    whole = {
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}},
+        "nodeSelector": coredns.NODE_SELECTOR,
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "containers": [container],
+        **spec,
+    }
+    return {"spec": {"replicas": 5, "template": {"spec": whole}}}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "corefile", "expected"),
+    [
+        (dns(), COREFILE, []),
+        (dns("example.org/coredns:v1.12.1"), COREFILE, [("warning", "addon-image-differs")]),
+        (dns(), COREFILE + MORE, [("blocker", "coredns-plugin-unknown")]),
+        (dns("registry.k8s.io/coredns/coredns:v1.13.1"), COREFILE + MORE, []),
+        (dns("registry.k8s.io/coredns/coredns:v1.12.1-mine"), COREFILE, [("blocker", "coredns-version-unknown")]),
+        (dns("registry.k8s.io/coredns/coredns"), COREFILE, [("blocker", "coredns-version-unknown")]),
+        (dns("registry.k8s.io/coredns/coredns:v1.99.0"), COREFILE, []),
+        (dns(container={"resources": {}}), COREFILE, [("warning", "coredns-customised")]),
+        (dns(tolerations=[{"key": "edge", "operator": "Exists"}]), COREFILE, [("warning", "coredns-customised")]),
+        (dns(affinity={"nodeAffinity": {}}), COREFILE, [("warning", "coredns-customised")]),
+        (dns(), None, []),
+    ],
+)
+def test_coredns(deployment: dict[str, t.Any], corefile: str | None, expected: list[t.Any]) -> None:
+    verdict = decide(cluster(coredns=deployment, corefile=corefile))
+    assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "image", "expected"),
+    [
+        ({"imageRepository": "example.org/k8s"}, "example.org/k8s/coredns:v1.12.1", []),
+        ({"dns": {"imageRepository": "example.org/dns"}}, "example.org/dns/coredns:v1.12.1", []),
+        (
+            {"dns": {"imageRepository": "example.org/dns"}},
+            "registry.k8s.io/coredns/coredns:v1.12.1",
+            ["addon-image-differs"],
+        ),
+    ],
+)
+def test_images_are_from_where_kubeadm_takes_them(config: dict[str, t.Any], image: str, expected: list[str]) -> None:
+    config = {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": "v1.34.4", **config}
+    verdict = decide(cluster(cluster_config=config, coredns=dns(image)))
+    assert [f["id"] for f in verdict["findings"]] == expected
+
+
+def at(minor: int, etcd: str | None) -> dict[str, t.Any]:
+    version = f"v1.{minor}.4"
+    return {
+        "nodes": [node("c1", version, control_plane=True), node("w1", version)],
+        "pods": control_plane("c1", version, etcd),
+        "cluster_config": {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": version},
+    }
+
+
+def with_volume(given: dict[str, t.Any], kind: str, **spec: t.Any) -> dict[str, t.Any]:
+    made = pod("a")
+    made["spec"] = {**made["spec"], "volumes": [{"name": "v", kind: {}}], **spec}
+    return {**given, "pods": [*given["pods"], made]}
+
+
+LABELLED = {"securityContext": {"seLinuxOptions": {"level": "s0:c1,c2"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "expected"),
+    [
+        pytest.param(at(34, "3.6.6-0"), "1.35.4", [], id="nothing that concerns it"),
+        pytest.param(at(33, "3.5.26-0"), "1.34.4", ["1.34"], id="another etcd"),
+        pytest.param(at(33, None), "1.34.4", [], id="external etcd"),
+        pytest.param(at(36, "3.6.11-0"), "1.37.0", ["1.37"], id="the etcd after"),
+        pytest.param(with_volume(at(32, "3.5.26-0"), "gitRepo"), "1.33.4", ["1.33"], id="gitRepo"),
+        pytest.param(with_volume(at(32, "3.5.26-0"), "emptyDir"), "1.33.4", [], id="not gitRepo"),
+        pytest.param(with_volume(at(33, None), "gitRepo"), "1.34.4", [], id="gitRepo, past it"),
+        pytest.param(with_volume(at(30, None), "rbd"), "1.31.4", ["1.31"], id="rbd"),
+        pytest.param(with_volume(at(35, "3.6.6-0"), "flexVolume"), "1.36.4", ["1.36"], id="flexVolume"),
+        pytest.param(
+            {**at(34, "3.6.6-0"), "kube_proxy_config": {"mode": "ipvs"}}, "1.35.4", ["1.35"], id="kube-proxy in ipvs"
+        ),
+        pytest.param({**at(34, "3.6.6-0"), "kube_proxy_config": {"mode": ""}}, "1.35.4", [], id="iptables"),
+        pytest.param(
+            with_volume(at(36, None), "persistentVolumeClaim", **LABELLED), "1.37.0", ["1.37"], id="SELinux labels"
+        ),
+        pytest.param(with_volume(at(36, None), "persistentVolumeClaim"), "1.37.0", [], id="no labels"),
+    ],
+)
+def test_changes(given: dict[str, t.Any], target: str, expected: list[str]) -> None:
+    verdict = decide(cluster(**given), target)
+    assert [f["subject"] for f in verdict["findings"] if f["id"] == "release-change"] == expected
+
+
+def test_a_chain_tells_of_each_hop() -> None:
+    verdict = decide(cluster(**with_volume(at(32, "3.5.26-0"), "gitRepo")), "1.34.4", available=["1.33.9"])
+    assert {f["subject"] for f in verdict["findings"] if f["id"] == "release-change"} == {"1.33", "1.34"}
+
+
+def test_each_change_has_a_source() -> None:
+    assert all(change.source.startswith("https://") and 31 <= change.minor <= 37 for change in changes.CHANGES)

@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings on machines, packages and the kubelet's server, both ways. Those on certificates are in test_findings.py."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Finding
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
+    NOW,
+    cluster,
+    decide,
+    node,
+    static,
+)
+
+# NOW is 2027-01-15.
+DAY, MIB = 86400, 2**20
+CONFIG = {
+    "apiVersion": "kubeadm.k8s.io/v1beta4",
+    "controlPlaneEndpoint": "api.example:6443",
+    "apiServer": {"extraArgs": [{"name": "shutdown-delay-duration", "value": "20s"}]},
+}
+SERVER_FLAGS = ("--etcd-servers=https://e:2379", "--shutdown-delay-duration=20s")
+
+
+def judged(
+    info: dict[str, t.Any],
+    target: str = "1.35.4",
+    available: tuple[str, ...] = (),
+    on: str = "w1",
+    at: str = "v1.34.4",
+) -> list[Finding]:
+    """Of one node in a cluster of three control-plane nodes and a worker, all at one version."""
+    planes = {"c1": "192.0.2.1", "c2": "192.0.2.2", "c3": "192.0.2.3"}
+    pods = []
+    for name, address in planes.items():
+        pods.append(static("kube-apiserver", name, at, *SERVER_FLAGS, f"--advertise-address={address}"))
+        pods += [static(part, name, at) for part in ("kube-controller-manager", "kube-scheduler")]
+    host = read_host({"info": {"node_name": on, **info}})
+    assert host is not None
+    found = cluster(
+        nodes=[*(node(name, at, control_plane=True) for name in planes), node("w1", at)],
+        pods=pods,
+        cluster_config={**CONFIG, "kubernetesVersion": at},
+    )
+    return decide(found, target, [host], available=available)["findings"]
+
+
+def said(findings: list[Finding]) -> list[tuple[str, str]]:
+    assert all(entry["subject"].startswith("node/") for entry in findings)
+    return [(entry["severity"], entry["id"]) for entry in findings]
+
+
+def program(version: str, *, held: bool = True) -> dict[str, t.Any]:
+    return {"version": version, "package": {"version": f"{version}-1.1", "held": held, "held_by": ""}}
+
+
+ALL_134 = {name: program("1.34.4") for name in ("kubeadm", "kubelet", "kubectl")}
+SOURCE = "/etc/apt/sources.list.d/kubernetes.list"
+
+
+def repository(minor: str = "1.34", **parts: t.Any) -> dict[str, t.Any]:
+    url = f"https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
+    return {"file": SOURCE, "url": url, "enabled": True, "minor": minor, "legacy": False, "keys": [], **parts}
+
+
+def key(expires: str, **parts: t.Any) -> dict[str, t.Any]:
+    return {"file": "/etc/apt/k.asc", "fingerprint": "DE15B144234654DA9A296436", "expires": expires, **parts}
+
+
+CLEAN: dict[str, t.Any] = {
+    **ALL_134,
+    "kubelet": {**program("1.34.4"), "running_version": "1.34.4", "client_cn": "system:node:w1", "empty_variables": []},
+    "hostname": "w1",
+    "role": "worker",
+    "kernel": "6.1.0-40-amd64",
+    "cgroup_version": 2,
+    "swap_on": False,
+    "time": NOW - 5,
+    "clock": {"synchronised": True, "max_error_s": 0.02, "asked_at": NOW - 5.5},
+    "disk": {
+        "/": {"free_bytes": 9000 * MIB, "inodes_free": 900_000, "inodes_total": 1_000_000},
+        "/var/lib/containerd": {"free_bytes": 9000 * MIB, "inodes_free": 0, "inodes_total": 0},
+    },
+    "container_runtime": {"name": "containerd", "version": "2.1.4"},
+    "kubelet_conf_server": "https://api.example:6443",
+    "kubeadm_tmp_bytes": 3 * MIB,
+    "repositories": [repository(keys=[key("2027-12-29T00:00:00Z")])],
+}
+
+
+def test_a_clean_node() -> None:
+    assert judged(CLEAN) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"kernel": "4.18.0-553.el8.x86_64"}, [("warning", "kernel-too-old")]),
+        ({"kernel": "5.4.0"}, []),
+        ({"kernel": "5.3.18-150300"}, [("warning", "kernel-too-old")]),
+        ({"kernel": ""}, []),
+        ({"time": NOW - 8, "clock": {"asked_at": NOW - 5}}, [("warning", "clock-differs")]),
+        ({"time": NOW - 5.5, "clock": {"asked_at": NOW - 5}}, []),
+        ({"time": NOW + 3}, [("warning", "clock-differs")]),
+        ({"time": NOW - 3600, "clock": {}}, []),
+        ({"clock": {"synchronised": False}}, [("warning", "clock-not-synchronised")]),
+        ({"clock": {"synchronised": None}}, []),
+        (
+            {"disk": {"/": {"free_bytes": 1, "inodes_free": 49_999, "inodes_total": 1_000_000}}},
+            [("warning", "inodes-few")],
+        ),
+        ({"disk": {"/": {"free_bytes": 1, "inodes_free": 50_000, "inodes_total": 1_000_000}}}, []),
+        ({"disk": {"/var/lib/containerd": {"free_bytes": 511 * MIB}}}, [("warning", "disk-too-small-for-images")]),
+        ({"disk": {"/var/lib/containerd": {"free_bytes": 512 * MIB}}}, []),
+        (
+            {"role": "control_plane", "disk": {"/var/lib/containerd": {"free_bytes": 1000 * MIB}}},
+            [("warning", "disk-too-small-for-images")],
+        ),
+        ({"kubeadm_tmp_bytes": 702 * MIB}, [("note", "upgrade-leftovers")]),
+        ({"container_runtime": {"name": "cri-o", "version": "1.27.1"}}, [("note", "container-runtime-old")]),
+        ({"container_runtime": {"name": "cri-o", "version": "1.34.0"}}, []),
+        (
+            {"foreign_manifests": [{"file": "/etc/kubernetes/manifests/x.yaml", "error": "it is not a Pod"}]},
+            [("warning", "manifest-unreadable")],
+        ),
+        (
+            {"foreign_manifests": [{"file": "/etc/kubernetes/manifests/x.bak", "error": "it is not a Pod"}]},
+            [("blocker", "manifest-backup")],
+        ),
+    ],
+)
+def test_machine(changes: dict[str, t.Any], expected: list[tuple[str, str]]) -> None:
+    assert said(judged({**CLEAN, **changes})) == expected
+
+
+def test_a_clock_is_said_to_be_wrong_by_what_is_proven() -> None:
+    (entry,) = judged({**CLEAN, "time": NOW - 65, "clock": {"asked_at": NOW - 5}})
+    assert "at least 60.0 s behind" in entry["evidence"]
+
+
+def test_empty_flags_as_kubeadm_info_names_them() -> None:
+    kubelet = {**CLEAN["kubelet"], "empty_variables": ["/var/lib/kubelet/kubeadm-flags.env: KUBELET_KUBEADM_ARGS"]}
+    assert said(judged({**CLEAN, "kubelet": kubelet}, "1.35.0")) == [("blocker", "kubelet-flags-empty")]
+
+
+@pytest.mark.parametrize(
+    ("kubeadm", "kubelet", "kubectl", "running", "expected"),
+    [
+        ("1.34.4", "1.34.4", "1.34.4", "1.34.4", []),
+        # Prepared by a run.
+        ("1.35.4", "1.34.4", "1.35.4", "1.34.4", []),
+        ("1.35.4", "1.34.4", "1.34.4", "1.34.4", []),
+        # Killed between the package and the restart.
+        ("1.35.4", "1.35.4", "1.35.4", "1.34.4", [("warning", "kubelet-not-restarted")]),
+        ("1.34.4", "1.34.4", "1.33.1", "1.34.4", [("warning", "packages-differ")]),
+        (
+            "1.34.4",
+            "1.35.0",
+            "1.34.4",
+            "1.34.4",
+            [("warning", "kubelet-not-restarted"), ("warning", "packages-differ")],
+        ),
+        ("1.35.9", "1.34.4", "1.35.4", "1.34.4", [("blocker", "package-newer-than-target")]),
+        (
+            "1.35.4",
+            "1.34.4",
+            "1.36.0",
+            "1.34.4",
+            [("blocker", "package-newer-than-target"), ("warning", "packages-differ")],
+        ),
+        ("", "", "", "1.34.4", []),
+    ],
+)
+def test_packages(kubeadm: str, kubelet: str, kubectl: str, running: str, expected: list[tuple[str, str]]) -> None:
+    changes = {
+        "kubeadm": program(kubeadm),
+        "kubelet": {**CLEAN["kubelet"], **program(kubelet), "running_version": running},
+        "kubectl": program(kubectl),
+    }
+    assert said(judged({**CLEAN, **changes})) == expected
+
+
+def test_a_package_is_compared_with_the_next_hop() -> None:
+    changes = {"kubeadm": program("1.36.3"), "kubectl": program("1.36.3")}
+    assert ("blocker", "package-newer-than-target") in said(judged({**CLEAN, **changes}, "1.36.3", ("1.35.4",)))
+
+
+def test_holds() -> None:
+    changes = {"kubeadm": program("1.34.4", held=False), "kubectl": {"version": "1.34.4", "package": None}}
+    (entry,) = judged({**CLEAN, **changes})
+    assert said([entry]) == [("note", "packages-not-held")]
+    assert entry["evidence"].startswith("not held: kubeadm;")
+
+
+@pytest.mark.parametrize(
+    ("repositories", "expected"),
+    [
+        ([], []),
+        ([repository("1.34")], []),
+        ([repository("1.35")], []),
+        ([repository("1.31")], [("warning", "repository-of-another-minor")]),
+        ([repository("1.31"), repository("1.34")], []),
+        ([repository("1.31", enabled=False)], []),
+        ([repository(""), repository("", legacy=True)], [("warning", "repository-legacy")]),
+        ([repository("", legacy=True, enabled=False)], []),
+        ([repository(keys=[key("2026-12-29T14:59:44Z")])], [("warning", "repository-key-expired")]),
+        ([repository(keys=[key("2027-02-01T00:00:00Z")])], [("note", "repository-key-expires-soon")]),
+        ([repository(keys=[key("")])], []),
+        ([repository(keys=[key("2029-01-01T00:00:00Z", revoked=True)])], [("warning", "repository-key-expired")]),
+        # One file of a key for two repositories is one finding.
+        (
+            [repository(keys=[key("2026-12-29T14:59:44Z")]), repository("1.35", keys=[key("2026-12-29T14:59:44Z")])],
+            [("warning", "repository-key-expired")],
+        ),
+    ],
+)
+def test_repositories(repositories: list[dict[str, t.Any]], expected: list[tuple[str, str]]) -> None:
+    assert said(judged({**CLEAN, "repositories": repositories})) == expected
+
+
+@pytest.mark.parametrize(
+    ("hostname", "target", "expected"),
+    [
+        ("W1", "1.35.4", []),
+        ("w1.example", "1.35.4", [("note", "host-name-differs")]),
+        ("w1.example", "1.34.5", [("note", "host-name-differs")]),
+    ],
+)
+def test_host_name(hostname: str, target: str, expected: list[tuple[str, str]]) -> None:
+    assert said(judged({**CLEAN, "hostname": hostname}, target)) == expected
+
+
+@pytest.mark.parametrize(
+    ("hostname", "target", "broken"),
+    [
+        ("w1.example", "1.34.1", True),
+        ("w1", "1.34.1", False),
+        ("w1.example", "1.34.2", False),
+    ],
+)
+def test_one_patch_looks_for_the_node_by_the_name_of_its_host(hostname: str, target: str, broken: bool) -> None:
+    found = judged({"hostname": hostname}, target, at="v1.34.0")
+    assert (("blocker", "host-name-differs") in said(found)) is broken
+
+
+def plane(server: str) -> dict[str, t.Any]:
+    return {
+        "hostname": "c1",
+        "role": "control_plane",
+        "kubelet_conf_server": server,
+        "static_pods": {"kube-apiserver": {"flags": {"advertise-address": "192.0.2.1"}, "api_references": []}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("on", "server", "target", "expected"),
+    [
+        ("c1", "https://192.0.2.1:6443", "1.35.4", []),
+        ("c1", "https://127.0.0.1:6443", "1.35.4", []),
+        ("c1", "https://api.example:6443", "1.35.4", [("warning", "kubelet-server-not-local")]),
+        ("c1", "https://192.0.2.2:6443", "1.35.4", [("warning", "kubelet-server-not-local")]),
+        # A patch brings no API server of another minor.
+        ("c1", "https://api.example:6443", "1.34.5", []),
+        ("w1", "https://api.example:6443", "1.35.4", []),
+        ("w1", "https://192.0.2.3:6443", "1.35.4", []),
+        ("w1", "https://localhost:6443", "1.35.4", []),
+        ("w1", "https://192.0.2.9:6443", "1.35.4", [("warning", "kubelet-server-unknown")]),
+        ("w1", "", "1.35.4", []),
+    ],
+)
+def test_kubelet_server(on: str, server: str, target: str, expected: list[tuple[str, str]]) -> None:
+    info = plane(server) if on == "c1" else {**CLEAN, "kubelet_conf_server": server}
+    assert said(judged(info, target, on=on)) == expected
