@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""How long an upgrade takes, from the steps of earlier runs; where there is none, from guesses that say so. Pure."""
+
+from __future__ import annotations
+
+import statistics
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import seconds_between
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.steps import Steps
+
+Json = dict[str, t.Any]
+
+FIRST, OTHER, WORKER = KINDS = ("first_control_plane", "control_plane", "worker")
+MEASURED, GUESSED = "measured", "guess"
+
+# Done once for a hop, for all nodes at the same time.
+ONCE = ("backup", "prepare")
+EACH = ("gate_before", "kubeadm", "gate_kubeadm")
+# Only where the kubelet is upgraded.
+KUBELET = ("drain", "kubelet", "gate_kubelet", "uncordon")
+
+# Seconds where nothing was measured: a small cluster on machines of the usual size. Only a first idea.
+GUESSES: dict[str, dict[str, float]] = {
+    "backup": dict.fromkeys(KINDS, 20.0),
+    "prepare": dict.fromkeys(KINDS, 120.0),
+    "gate_before": dict.fromkeys(KINDS, 5.0),
+    "kubeadm": {FIRST: 150.0, OTHER: 120.0, WORKER: 5.0},
+    "gate_kubeadm": {FIRST: 10.0, OTHER: 10.0, WORKER: 0.0},
+    "drain": {FIRST: 30.0, OTHER: 30.0, WORKER: 60.0},
+    "kubelet": dict.fromkeys(KINDS, 15.0),
+    "gate_kubelet": dict.fromkeys(KINDS, 30.0),
+    "uncordon": dict.fromkeys(KINDS, 2.0),
+}
+
+
+def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Json]]) -> Json:
+    """Seconds for `hops`, one node after the other.
+
+    Returns ``{seconds, measured_share, runs, parts}``, a part for each step
+    and kind of node: ``{step, kind, count, seconds_each, seconds, source,
+    samples}``. `journals` are the entries of earlier runs.
+    """
+    measured = measured_steps(journals)
+    parts = []
+    for hop in hops:
+        control_plane, workers = len(hop["control_plane"]), len(hop["workers"])
+        # The first of a hop runs `kubeadm upgrade apply`, unless an earlier run has done so.
+        first = min(control_plane, 1) if hop.get("apply_needed", True) else 0
+        counts = {FIRST: first, OTHER: control_plane - first, WORKER: workers}
+        if control_plane:
+            parts.append(("backup", OTHER, 1))
+        if control_plane + workers:
+            parts.append(("prepare", WORKER if workers else OTHER, 1))
+        parts += [(step, kind, counts[kind]) for kind in KINDS for step in EACH if counts[kind]]
+        kubelets = set(hop["kubelets"])
+        planes = [name in kubelets for name in hop["control_plane"]]
+        drained = {FIRST: sum(planes[:first]), OTHER: sum(planes[first:])}
+        drained[WORKER] = sum(name in kubelets for name in hop["workers"])
+        parts += [(step, kind, drained[kind]) for kind in KINDS for step in KUBELET if drained[kind]]
+    summed: dict[tuple[str, str], int] = {}
+    for step, kind, count in parts:
+        summed[step, kind] = summed.get((step, kind), 0) + count
+    made = [_part(step, kind, count, measured) for (step, kind), count in summed.items()]
+    made = [part for part in made if part["seconds"] or part["source"] == MEASURED]
+    total = sum(part["seconds"] for part in made)
+    known = sum(part["seconds"] for part in made if part["source"] == MEASURED)
+    return {
+        "seconds": round(total),
+        "measured_share": round(known / total, 2) if total else 0.0,
+        "runs": sum(1 for journal in journals if journal),
+        "parts": made,
+    }
+
+
+def _part(step: str, kind: str, count: int, measured: Mapping[tuple[str, str], list[float]]) -> Json:
+    samples = measured.get((step, kind)) or []
+    if not samples and step in ONCE:
+        # Who of them was measured does not matter, as they do it at the same time.
+        samples = [value for other in KINDS for value in measured.get((step, other)) or []]
+    each = statistics.median(samples) if samples else GUESSES[step][kind]
+    return {
+        "step": step,
+        "kind": kind,
+        "count": count,
+        "seconds_each": round(each, 1),
+        "seconds": round(each * count, 1),
+        "source": MEASURED if samples else GUESSED,
+        "samples": len(samples),
+    }
+
+
+def measured_steps(journals: Sequence[Sequence[Json]]) -> dict[tuple[str, str], list[float]]:
+    """Seconds of every step that ended well, by step and kind of node."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for journal in journals:
+        for run in runs_of(journal):
+            kinds = _kinds(run)
+            steps = Steps.replay(run)
+            for host in steps.hosts():
+                for step in steps.of(host, "interrupted"):
+                    seconds = seconds_between(step.started, step.finished)
+                    kind = kinds.get(host)
+                    if kind and step.status == "finished" and step.name in GUESSES and seconds is not None:
+                        found.setdefault((step.name, kind), []).append(seconds)
+    return found
+
+
+def runs_of(journal: Sequence[Json]) -> list[list[Json]]:
+    """The entries of each run: from one ``run_started`` to the next."""
+    runs: list[list[Json]] = []
+    for event in journal:
+        if event.get("event") == "run_started" or not runs:
+            runs.append([])
+        runs[-1].append(event)
+    return runs
+
+
+def _kinds(run: Sequence[Json]) -> dict[str, str]:
+    """The kind of each host, as the plan of its run has it."""
+    kinds: dict[str, str] = {}
+    for event in run:
+        data = event.get("data")
+        if event.get("event") != "plan" or not isinstance(data, dict):
+            continue
+        nodes = [each for each in data.get("nodes") or [] if isinstance(each, dict)]
+        hosts = {str(node.get("name")): str(node.get("host") or node.get("name")) for node in nodes}
+        for hop in data.get("hops") or []:
+            first = True
+            for name in hop.get("control_plane") or []:
+                kind = FIRST if first and hop.get("apply_needed", True) else OTHER
+                kinds.setdefault(hosts.get(str(name), str(name)), kind)
+                first = False
+            for name in hop.get("workers") or []:
+                kinds.setdefault(hosts.get(str(name), str(name)), WORKER)
+    return kinds
