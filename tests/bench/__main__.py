@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python tests/bench [drain | etcd]``, drains where nothing is named. What it needs is found from this checkout."""
+"""``python tests/bench [drain | etcd | plan]``, drains where nothing is named.
+
+What it needs is found from this checkout.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,12 @@ def main() -> int:
     # Run as a directory, Python looks for modules in it, not in what it is a package of.
     sys.path[:1] = [str(path) for path in (ROOT / ".collections", ROOT, HERE.parent, HERE.parent / "integration")]
     subject, arguments = "drain", sys.argv[1:]
-    if arguments and arguments[0] in ("drain", "etcd"):
+    if arguments and arguments[0] in ("drain", "etcd", "plan"):
         subject, *arguments = arguments
     if subject == "etcd":
         from bench.etcd import main as bench
+    elif subject == "plan":
+        from bench.plan import main as bench
     else:
         from bench.drain import main as bench
     return bench(arguments)

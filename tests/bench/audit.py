@@ -11,6 +11,7 @@ import typing as t
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import parse_qs
 
 Json = dict[str, t.Any]
 
@@ -41,6 +42,16 @@ def count(events: Iterable[Json], seen: set[str]) -> dict[str, Counter[str]]:
     return counted
 
 
+def unlimited(events: Iterable[Json]) -> list[str]:
+    """The addresses of lists that were asked for as a whole: without a limit."""
+    found = []
+    for event in events:
+        address, _mark, query = event["requestURI"].partition("?")
+        if event["verb"] == "list" and not parse_qs(query).get("limit"):
+            found.append(address)
+    return found
+
+
 def _kind(event: Json) -> str:
     target = event.get("objectRef")
     if not target:
@@ -59,11 +70,15 @@ class AuditLog:
 
     def take(self) -> dict[str, Counter[str]]:
         """As `count`, of what has been written since the last call."""
+        return count(self.events(), self._seen)
+
+    def events(self) -> list[Json]:
+        """What has been written since the last call."""
         if not self._path.exists():
-            return {}
+            return []
         with self._path.open("rb") as file:
             file.seek(self._offset)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]  # the last line may be half written
         self._offset += len(whole)
-        return count(map(json.loads, whole.splitlines()), self._seen)
+        return [json.loads(line) for line in whole.splitlines()]

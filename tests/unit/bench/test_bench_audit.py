@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from bench.audit import AuditLog, count, policy
+from bench.audit import AuditLog, count, policy, unlimited
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +86,16 @@ def test_log_is_read_in_pieces(tmp_path: Path) -> None:
 def test_policy_leaves_others_out() -> None:
     rules = policy(["b", "a"])["rules"]
     assert rules == [{"level": "Metadata", "users": ["a", "b"]}, {"level": "None"}]
+
+
+def test_lists_without_a_limit_are_found() -> None:
+    asked = [
+        ("list", "/api/v1/pods?limit=500"),
+        ("list", "/api/v1/pods?limit=500&continue=abc"),
+        ("list", "/api/v1/nodes"),
+        ("list", "/api/v1/secrets?labelSelector=limit%3D1"),
+        ("get", "/api/v1/nodes/a"),
+        ("watch", "/api/v1/pods?watch=true"),
+    ]
+    events = [{"verb": verb, "requestURI": address} for verb, address in asked]
+    assert unlimited(events) == ["/api/v1/nodes", "/api/v1/secrets"]
