@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore test-large test bench-drain bench-etcd docs-check role-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop test-large test bench-drain bench-etcd bench-plan docs-check role-docs finding-docs lab lab-destroy demo clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -56,6 +56,10 @@ molecule-restore: $(READY) ## A restore on the lab, killed at each of its steps,
 	$(VENV)/bin/molecule test --scenario-name restore --destroy never
 	$(PYTHON) tests/page.py docs/backup-and-restore.md
 
+molecule-multihop: $(READY) ## An upgrade on the lab over three minors, from 1.33 to 1.36, in one run; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name multihop
+	$(VENV)/bin/molecule test --scenario-name multihop --destroy never
+
 test-large: $(READY) ## An etcd with 2 GB of keys; not part of `make test`.
 	$(PYTHON) -m pytest tests/large
 
@@ -68,11 +72,17 @@ bench-drain: $(READY) ## Drains by drain_node, kubectl and kubernetes.core besid
 bench-etcd: $(READY) ## etcd snapshots by etcd_snapshot, etcdctl and etcdutl beside each other; see docs/benchmarks.md.
 	$(PYTHON) tests/bench etcd
 
+bench-plan: $(READY) ## skew_check on clusters of 1,000 and 5,000 nodes; see docs/benchmarks.md.
+	$(PYTHON) tests/bench plan
+
 docs-check: $(READY) ## The checks about documentation only.
 	$(TESTS) docs
 
 role-docs: $(READY) ## Write the page of each role from its argument_specs.
 	for role in roles/*/; do aar-doc --output-mode replace --output-file README.md "$$role" markdown; done
+
+finding-docs: $(READY) ## Write the page of each finding from the catalogue.
+	PYTHONPATH=.collections:tests $(PYTHON) -m runner.finding_docs
 
 lab: $(READY) ## Bring up a real kubeadm cluster on this machine.
 	$(PYTHON) -m lab up

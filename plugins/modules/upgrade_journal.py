@@ -45,6 +45,7 @@ options:
       - V(run_finished) ends it. V(run_failed) ends it with C(message), C(hint) and C(step) in O(data).
       - V(plan) records C(hops), C(findings), C(nodes) (a list of C(name), C(role), C(version), and C(host) where the
         inventory calls the node something else) and C(movable_pods) (how many pods a drain can move) in O(data).
+      - V(hop) records that a hop began, with C(number), C(from), C(to) and C(etcd_image_tag) in O(data).
       - V(step) with O(name) begins that step on the host and ends the host's step before it.
         Without O(name), O(status=finished) or O(status=failed) ends the host's last one; a finished one may have the
         C(version) that the node was seen to run in O(data), for reports of runs that come to no V(verified).
@@ -58,6 +59,7 @@ options:
       - run_finished
       - run_failed
       - plan
+      - hop
       - step
       - evictions
       - finding

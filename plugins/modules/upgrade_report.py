@@ -100,6 +100,35 @@ report:
       description: The name of the run.
       type: str
       sample: 20260131-1200
+    hops:
+      description: The hops that were begun, in order.
+      type: list
+      elements: dict
+      contains:
+        from:
+          description: The version that the control plane came from.
+          type: str
+          sample: v1.34.4
+        to:
+          description: The version of the hop; the same where etcd alone was changed.
+          type: str
+          sample: v1.35.4
+        etcd_image_tag:
+          description: The etcd image that kubeadm was told to deploy; empty where it took its own.
+          type: str
+          sample: ""
+        started:
+          description: When it began.
+          type: str
+          sample: "2026-01-31T12:00:02.123Z"
+        finished:
+          description: When the next one began, or the run ended; null where it was interrupted.
+          type: str
+          sample: "2026-01-31T12:06:40.456Z"
+        duration_s:
+          description: Seconds between the two.
+          type: float
+          sample: 398.333
     nodes:
       description:
         - The nodes, each with C(name), C(role), C(from), C(to) (the version that was seen on it afterwards, else null)

@@ -64,6 +64,7 @@ def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
         "finished": finished,
         "duration_s": seconds_between(started, finished or _last_time(events)),
         "run_id": start.get("run_id"),
+        "hops": hops(events, finished),
         "nodes": nodes(events, steps, result),
         "availability": availability(probe),
         "evictions": evictions(events),
@@ -76,6 +77,23 @@ def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
         ),
         "failure": failure(events, end, steps) if result == "failed" else None,
     }
+
+
+def hops(events: Sequence[Json], finished: str | None) -> list[Json]:
+    """``{from, to, etcd_image_tag, started, finished, duration_s}`` of each hop; one ends where the next begins."""
+    begun = [event for event in events if event.get("event") == "hop"]
+    ends = [event.get("time") for event in begun[1:]] + [finished]
+    return [
+        {
+            "from": _tag(_data(event).get("from")),
+            "to": _tag(_data(event).get("to")),
+            "etcd_image_tag": _data(event).get("etcd_image_tag") or "",
+            "started": event.get("time"),
+            "finished": end,
+            "duration_s": seconds_between(event.get("time"), end),
+        }
+        for event, end in zip(begun, ends)
+    ]
 
 
 def newest_run(journal: Sequence[Json]) -> list[Json]:

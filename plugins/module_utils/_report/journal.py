@@ -24,6 +24,7 @@ EVENTS = (
     "run_finished",
     "run_failed",
     "plan",
+    "hop",
     "step",
     "evictions",
     "finding",

@@ -22,7 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.page imp
 Json = dict[str, t.Any]
 
 KEYS = [
-    "result", "from", "to", "started", "finished", "duration_s", "run_id", "nodes", "availability", "evictions",
+    "result", "from", "to", "started", "finished", "duration_s", "run_id", "hops", "nodes", "availability", "evictions",
     "findings", "bypasses", "failure",
 ]  # fmt: skip
 NODES = [
@@ -79,6 +79,7 @@ def test_succeeded() -> None:
         "finished": at(96),
         "duration_s": 96.0,
         "run_id": "r1",
+        "hops": [],
         "findings": [FINDING],
         "bypasses": [{"name": "force", "reason": "asked for", "value": True}],
         "failure": None,
@@ -324,3 +325,21 @@ def test_availability() -> None:
 )
 def test_seconds_between(first: str | None, second: str | None, expected: float | None) -> None:
     assert seconds_between(first, second) == expected
+
+
+def test_hops() -> None:
+    journal = [
+        *begin(),
+        event(2, "cp1", "hop", data={"number": 1, "from": "1.33.13", "to": "1.33.13", "etcd_image_tag": "3.5.27-0"}),
+        event(10, "cp1", "hop", data={"number": 2, "from": "1.33.13", "to": "1.34.4", "etcd_image_tag": ""}),
+    ]
+    first, second = compose(journal, [])["hops"]
+    assert (first["from"], first["to"], first["etcd_image_tag"], first["duration_s"]) == (
+        "v1.33.13",
+        "v1.33.13",
+        "3.5.27-0",
+        8.0,
+    )
+    assert (second["to"], second["finished"], second["duration_s"]) == ("v1.34.4", None, None)
+    ended = compose([*journal, event(30, "cp1", "run_finished")], [])["hops"]
+    assert (ended[1]["finished"], ended[1]["duration_s"]) == (at(30), 20.0)
