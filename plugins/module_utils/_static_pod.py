@@ -9,6 +9,15 @@ from __future__ import annotations
 
 import typing as t
 
+VERBOSITY = "v"
+"""The flag with the level of the log, which all components of Kubernetes have. Of several the last holds."""
+
+
+def image_tag(image: str) -> str:
+    """``v1.35.4`` of ``registry:5000/a/kube-apiserver:v1.35.4@sha256:...``; empty where there is no tag."""
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2]
+
 
 def container_words(container: t.Mapping[str, t.Any]) -> list[str]:
     """`command` and `args` of a container as one list, the program first."""
@@ -34,6 +43,12 @@ def flag_values(container: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
                 found[-1] = (found[-1][0], word)
             pending = False
     return found
+
+
+def logs_less(container: t.Mapping[str, t.Any], level: int) -> bool:
+    """Whether the log of a container has a lower level than `level`: ``--v``, or 0 without it."""
+    value = container_flags(container).get(VERBOSITY, "0")
+    return not value.isdigit() or int(value) < level
 
 
 def container_flags(container: t.Mapping[str, t.Any]) -> dict[str, str]:

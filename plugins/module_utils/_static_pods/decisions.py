@@ -77,3 +77,8 @@ def words_of(pod: t.Any, name: str) -> list[str]:
     if any("$(" in word for word in words):
         raise StaticPodError(f"The command of {name} has variables in it, so its process cannot be told from others.")
     return words
+
+
+def ends_in_order(words: t.Sequence[str]) -> bool:
+    """Whether a component with this command says that it is not ready before it ends, and ends its watches itself."""
+    return any(word.startswith("--shutdown-delay-duration=") for word in words)

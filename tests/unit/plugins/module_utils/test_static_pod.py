@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags, image_tag
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,19 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod impo
 )
 def test_container_flags(container: dict[str, object], flags: dict[str, str]) -> None:
     assert container_flags(container) == flags
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [
+        ("registry.k8s.io/kube-apiserver:v1.35.4", "v1.35.4"),
+        ("registry.example:5000/k8s/etcd:3.6.6-0", "3.6.6-0"),
+        ("registry.example:5000/k8s/etcd", ""),
+        ("registry.example:5000/kube-apiserver@sha256:0a1b", ""),
+        ("registry.k8s.io/etcd:3.6.6-0@sha256:0f", "3.6.6-0"),
+        ("registry.k8s.io/etcd@sha256:0f", ""),
+        ("", ""),
+    ],
+)
+def test_image_tag(image: str, tag: str) -> None:
+    assert image_tag(image) == tag

@@ -62,3 +62,8 @@ def test_words() -> None:
 def test_words_that_cannot_be_told(entry: t.Any, said: str) -> None:
     with pytest.raises(StaticPodError, match=said):
         decisions.words_of(entry, "etcd")
+
+
+def test_which_end_in_order() -> None:
+    assert decisions.ends_in_order(["kube-apiserver", "--shutdown-delay-duration=5s"])
+    assert not decisions.ends_in_order(["kube-apiserver", "--shutdown-send-retry-after=true"])
