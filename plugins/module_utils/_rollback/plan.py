@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: may change in any release.
+"""Which nodes go back to a version, in which order, and what stands against it: pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import emulated_minor
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_rollback import (
+    control_plane_findings,
+    kubelet_findings,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    BLOCKER,
+    Cluster,
+    Finding,
+    Json,
+    NodeState,
+    finding,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
+    config_version,
+    node_states,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import grouped
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+
+@dataclass
+class Request:
+    """What is to go back to `target`. `order` names the control-plane nodes as the upgrade takes them."""
+
+    target: Version
+    control_plane: bool = True
+    kubelets: bool = False
+    order: list[str] = field(default_factory=list)
+
+
+class RollbackPlan(t.TypedDict):
+    """`hops` is empty: a way back has none. It is there for what reads the plan of an upgrade."""
+
+    current: str | None
+    target: str
+    needed: bool
+    kubelets: list[str]
+    control_plane: list[str]
+    config_needed: bool
+    image_repository: str
+    hops: list[Json]
+    nodes: list[Json]
+    findings: list[Finding]
+    accepted: list[Accepted]
+    blockers: int
+    summary: list[str]
+
+
+def make_plan(cluster: Cluster, request: Request, acceptances: list[Json]) -> RollbackPlan:
+    """Plan the way back and judge it. What is back already is left out."""
+    states = node_states(cluster)
+    planes = [state for state in states if state.is_control_plane]
+    servers = [state.api_server for state in planes if state.api_server]
+    findings: list[Finding] = []
+    if not servers:
+        findings.append(
+            finding(
+                "control-plane-unknown",
+                BLOCKER,
+                "cluster",
+                "no node with the label node-role.kubernetes.io/control-plane shows a kube-apiserver static pod",
+                "Check that this is a cluster of kubeadm, and that the credentials may list nodes and pods.",
+            )
+        )
+    elif request.control_plane:
+        findings += control_plane_findings(cluster, states, request.target, kubelets=request.kubelets)
+    elif request.kubelets:
+        findings += kubelet_findings(request.target, max(servers))
+    kept, accepted = accept(findings, acceptances)
+    kubelets = _kubelets(states, request)
+    back = _planes(planes, request)
+    config = config_version(cluster)
+    config_needed = request.control_plane and config is not None and config != request.target
+    needed = bool(kubelets or back or config_needed)
+    return RollbackPlan(
+        current=str(max(servers)) if servers else None,
+        target=str(request.target),
+        needed=needed,
+        kubelets=kubelets,
+        control_plane=back,
+        config_needed=config_needed,
+        image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
+        hops=[],
+        nodes=[_node(state, state.name in (*kubelets, *back)) for state in states],
+        findings=kept,
+        accepted=accepted,
+        blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
+        summary=_summary(request, kubelets, back, kept, needed=needed),
+    )
+
+
+def _planes(planes: list[NodeState], request: Request) -> list[str]:
+    """Control-plane nodes that are to go back: those that have begun first, then the last of the upgrade first."""
+    if not request.control_plane:
+        return []
+    place = {name: number for number, name in enumerate(request.order)}
+
+    def begun(state: NodeState) -> bool:
+        return any(version == request.target for version in state.components.values())
+
+    left = [
+        state
+        for state in planes
+        if state.api_server != request.target
+        or any(version != request.target for version in state.components.values())
+        or any((emulated_minor(value) or 0) >= request.target.minor for value in state.emulated.values())
+    ]
+    left.sort(key=lambda state: (place.get(state.name, len(place)), state.name), reverse=True)
+    left.sort(key=lambda state: not begun(state))
+    return [state.name for state in left]
+
+
+def _kubelets(states: list[NodeState], request: Request) -> list[str]:
+    """Nodes whose kubelets are to go back, workers first; one that an earlier run left cordoned is not done."""
+    if not request.kubelets:
+        return []
+    left = [
+        state
+        for state in states
+        if state.cordoned_by is not None or (state.kubelet is not None and state.kubelet > request.target)
+    ]
+    return [state.name for state in sorted(left, key=lambda s: (s.is_control_plane, s.cordoned_by is None, s.name))]
+
+
+def _node(state: NodeState, left: bool) -> Json:
+    """The keys of skew_check's nodes that its readers use."""
+    return {
+        "name": state.name,
+        "role": state.role,
+        "kubelet_version": str(state.kubelet) if state.kubelet else None,
+        "api_server_version": str(state.api_server) if state.api_server and state.is_control_plane else None,
+        "components": {name: str(version) if version else None for name, version in state.components.items()},
+        "emulated": dict(state.emulated),
+        "done": not left,
+    }
+
+
+def _summary(
+    request: Request, kubelets: list[str], planes: list[str], findings: list[Finding], *, needed: bool
+) -> list[str]:
+    if not needed:
+        lines = [f"Nothing to do: what is to go back is at {request.target}."]
+    else:
+        parts = (("kubelets", kubelets), ("control plane", planes))
+        said = "; ".join(f"{what} {', '.join(names) or 'none'}" for what, names in parts)
+        lines = [f"back to {request.target}: {said}"]
+    for found in grouped(findings):
+        subjects = ", ".join(found["subjects"])
+        lines.append(f"{found['severity']} {found['id']} ({subjects}): {found['evidence']}. {found['remedy']}")
+    return lines

@@ -1,0 +1,259 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollback_plan
+short_description: Plan the way back of an upgrade and find what stands in its way
+version_added: 0.2.0
+author:
+  - The evergreen.kubeadm contributors (@evergreen-kubeadm)
+description:
+  - Reads the cluster through the API and decides which kubelets and which control-plane nodes have to go back to
+    O(kubernetes_version), in which order, and whether they can.
+  - A control plane goes back one minor, and only while every component emulates that minor, as
+    O(evergreen.kubeadm.skew_check#module:rollback_safe) plans it; or to another patch of its minor.
+  - Kubelets go back before the control plane, since none may be newer than an API server. They may also go back alone,
+    as far as the version skew policy allows.
+  - What is back already is left out, so that a way back which was cut is gone on with.
+  - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
+requirements:
+  - kubernetes >= 24.2.0
+  - PyYAML
+extends_documentation_fragment:
+  - evergreen.kubeadm._auth
+  - evergreen.kubeadm._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: Nothing is changed.
+  idempotent:
+    support: full
+options:
+  kubernetes_version:
+    description: The version to go back to, with three numbers.
+    type: str
+    required: true
+  control_plane:
+    description: Whether the control plane goes back.
+    type: bool
+    default: true
+  kubelets:
+    description: Whether kubelets that are newer go back.
+    type: bool
+    default: false
+  control_plane_nodes:
+    description:
+      - Names of the control-plane nodes in the order in which they are upgraded. The last one goes back first.
+    type: list
+    elements: str
+    default: []
+  accepted_findings:
+    description:
+      - Findings that do not count. They are returned in RV(accepted) with their reason.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: The C(id) of the finding.
+        type: str
+        required: true
+      reason:
+        description: Why it does not matter here.
+        type: str
+        required: true
+      subject:
+        description: The C(subject) of the finding. Without it, findings on any subject are accepted.
+        type: str
+  timeout_s:
+    description: Seconds to go on trying where the API server gives no answer.
+    type: int
+    default: 60
+seealso:
+  - module: evergreen.kubeadm.control_plane_rollback
+  - module: evergreen.kubeadm.skew_check
+"""
+
+EXAMPLES = r"""
+- name: See whether the control plane can go back
+  evergreen.kubeadm.rollback_plan:
+    kubernetes_version: 1.34.4
+  delegate_to: localhost
+  register: plan
+
+- name: Plan to take the kubelets back alone
+  evergreen.kubeadm.rollback_plan:
+    kubernetes_version: 1.34.4
+    control_plane: false
+    kubelets: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+current:
+  description: The version of the newest API server; none where there is none.
+  type: str
+  returned: always
+  sample: 1.35.4
+target:
+  description: The version to go back to.
+  type: str
+  returned: always
+  sample: 1.34.4
+needed:
+  description: Whether anything is left to take back.
+  type: bool
+  returned: always
+  sample: true
+kubelets:
+  description: Nodes whose kubelets go back, in this order, before the control plane.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+control_plane:
+  description: Control-plane nodes that go back, in this order.
+  type: list
+  elements: str
+  returned: always
+  sample: [control3, control2, control1]
+config_needed:
+  description: Whether C(kubeadm-config) names another version.
+  type: bool
+  returned: always
+  sample: true
+image_repository:
+  description: Where C(kubeadm-config) has images from; empty where it does not say.
+  type: str
+  returned: always
+  sample: registry.k8s.io
+hops:
+  description: Always empty. It is there for what reads the plan of an upgrade.
+  type: list
+  elements: dict
+  returned: always
+  sample: []
+nodes:
+  description: The nodes of the cluster, control plane first, with their versions and what they emulate.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - name: control1
+      role: control_plane
+      kubelet_version: 1.34.4
+      api_server_version: 1.35.4
+      components: {kube-apiserver: 1.35.4, kube-controller-manager: 1.35.4, kube-scheduler: 1.35.4}
+      emulated: {kube-apiserver: "1.34", kube-controller-manager: "1.34", kube-scheduler: "1.34"}
+      done: false
+findings:
+  description: What stands in the way, as M(evergreen.kubeadm.skew_check) returns findings.
+  type: list
+  elements: dict
+  returned: always
+  sample: []
+accepted:
+  description: Findings that O(accepted_findings) accepts, each with its C(reason).
+  type: list
+  elements: dict
+  returned: always
+  sample: []
+blockers:
+  description: How many of RV(findings) are blockers.
+  type: int
+  returned: always
+  sample: 0
+summary:
+  description: The plan and the findings in sentences.
+  type: list
+  elements: str
+  returned: always
+  sample: ["back to 1.34.4: kubelets none; control plane control3, control2, control1"]
+started:
+  description: When the module began, UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.000Z"
+finished:
+  description: When the module ended, UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.000Z"
+duration_s:
+  description: Seconds in between.
+  type: float
+  returned: always
+  sample: 1.0
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.plan import Request, make_plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "kubernetes_version": {"type": "str", "required": True},
+    "control_plane": {"type": "bool", "default": True},
+    "kubelets": {"type": "bool", "default": False},
+    "control_plane_nodes": {"type": "list", "elements": "str", "default": []},
+    "accepted_findings": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "id": {"type": "str", "required": True},
+            "reason": {"type": "str", "required": True},
+            "subject": {"type": "str"},
+        },
+    },
+    "timeout_s": {"type": "int", "default": 60},
+}
+
+
+def plan(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    started, clock = utc_now(), time.monotonic()
+    if not params["control_plane"] and not params["kubelets"]:
+        raise EvergreenError(
+            "Neither the control plane nor the kubelets are to go back.", hint="Set control_plane or kubelets."
+        )
+    request = Request(
+        target=Version.parse(params["kubernetes_version"]),
+        control_plane=params["control_plane"],
+        kubelets=params["kubelets"],
+        order=params["control_plane_nodes"],
+    )
+    wanted = Wanted(request.target.minor, False)
+    cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
+    return {
+        "changed": False,
+        **make_plan(cluster, request, params["accepted_findings"]),
+        "started": started,
+        "finished": utc_now(),
+        "duration_s": round(time.monotonic() - clock, 3),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
+    run_module(module, plan)
+
+
+if __name__ == "__main__":
+    main()
