@@ -58,12 +58,39 @@ options:
     type: str
     choices: [each_hop, last_hop]
     default: each_hop
+  worker_groups:
+    description:
+      - Label selectors of workers, such as V(pool=batch). The workers that meet the first one are upgraded first, those
+        that meet none last; one that meets several is in the first of them.
+      - Name the group that matters least first.
+    type: list
+    elements: str
+    default: []
+  worker_order:
+    description:
+      - The order inside each group of O(worker_groups), or of all workers without groups. A node that an earlier run
+        has begun always comes first.
+      - V(emptiest) is the node with the fewest movable pods first, since the pods of the first one have to move twice;
+        then by name.
+      - V(inventory) is the order of O(inventory_nodes), or without it of O(nodes).
+    type: str
+    choices: [emptiest, inventory]
+    default: emptiest
   patch_first:
     description:
       - Whether the newest patch of the present minor is a hop of its own before the next minor.
       - It restarts every control-plane node once more.
     type: bool
     default: false
+  patch_without_drain:
+    description:
+      - Whether a kubelet that changes its patch alone is replaced with its pods on the node. The plan then counts no
+        drain for it.
+      - The option C(kubelet_patch_without_drain) of the role P(evergreen.kubeadm.kubelet#role) does it, where
+        M(evergreen.kubeadm.kubelet_in_place) agrees on the node.
+    type: bool
+    default: false
+    version_added: 0.2.0
   etcd_bridges:
     description:
       - Tags of etcd images by the minor of etcd that they lead on from, such as V(3.5.26-0) under the key V(3.5).
@@ -98,6 +125,13 @@ options:
         Compared with the cluster's where it is given. Without it their names give the order.
     type: list
     elements: str
+  first_control_plane_node:
+    description:
+      - Name of the first control-plane node of the inventory, for RV(hops[].applies_on). The default is the first of
+        O(control_plane_nodes).
+      - It can be given where the names of the others are not known.
+    type: str
+    version_added: 0.2.0
   etcd_members:
     description:
       - Results of M(evergreen.kubeadm.etcd_member) with C(state=observed), one for each control-plane node, so that it
@@ -148,6 +182,21 @@ options:
         list the Secrets of all namespaces. Of their contents only C(apiVersion) and C(kind) are looked at.
     type: bool
     default: true
+  rollback_safe:
+    description:
+      - Plan the first part of an upgrade that can be taken back. The control plane alone goes to the target and
+        emulates the minor before (C(--emulated-version)); kubelets, workers, etcd and addons wait.
+      - Where such an upgrade could not be taken back, a finding says so.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  finalize:
+    description:
+      - Plan the second part, after which there is no way back. The emulation goes, and what waited is upgraded.
+      - Without this and O(rollback_safe), a control plane that emulates is a finding.
+    type: bool
+    default: false
+    version_added: 0.2.0
   accepted_findings:
     description:
       - Findings that do not count. They are returned in RV(accepted) with their reason.
@@ -171,6 +220,12 @@ options:
       - The label of worker nodes whose value names the pool that they belong to, for RV(cost).
       - Without it, and for nodes that do not have it, the workers are one pool. The control plane always is one.
     type: str
+  soft_taint:
+    description:
+      - Whether the run keeps moved pods away from nodes that are yet to be drained, with
+        M(evergreen.kubeadm.node_taint), for RV(cost.expected_moves).
+    type: bool
+    default: true
   journals:
     description:
       - Journals of earlier runs, as M(evergreen.kubeadm.upgrade_journal) writes them, on the host where this task runs.
@@ -250,7 +305,7 @@ target:
   returned: always
   sample: 1.35.4
 upgrade_needed:
-  description: Whether anything is left to do.
+  description: Whether anything is left to do, be it only to take off the soft taint of an earlier run.
   type: bool
   returned: always
   sample: true
@@ -277,7 +332,7 @@ hops:
       returned: always
       sample: [control1, control2]
     workers:
-      description: Workers that are upgraded in this hop.
+      description: Workers that are upgraded in this hop, in the order in which they are.
       type: list
       elements: str
       returned: always
@@ -288,12 +343,27 @@ hops:
       elements: str
       returned: always
       sample: [control1, control2, worker1]
+    in_place:
+      description: Those of RV(hops[].kubelets) that are not drained, by O(patch_without_drain).
+      type: list
+      elements: str
+      returned: always
+      sample: []
     apply_needed:
       description: Whether the first of RV(hops[].control_plane) needs C(kubeadm upgrade apply), since C(kubeadm-config)
         or the addons are not at this version.
       type: bool
       returned: always
       sample: true
+    applies_on:
+      description:
+        - The node that runs C(kubeadm upgrade apply), which is the first of RV(hops[].control_plane); none where all of
+          them run C(kubeadm upgrade node).
+        - It is that node where RV(hops[].apply_needed), and also where it is O(first_control_plane_node) and the
+          version changes, so that what a killed run left undone is done as well.
+      type: str
+      returned: always
+      sample: control1
     etcd:
       description: The etcd minor before and after this hop; none where etcd is external.
       type: dict
@@ -306,6 +376,24 @@ hops:
       type: str
       returned: always
       sample: ""
+    rollback_safe:
+      description: Whether this is the first part of an upgrade that can be taken back.
+      type: bool
+      returned: always
+      sample: false
+    extra_flags:
+      description: Flags that the components get for the time until it is finalized, by component.
+      type: dict
+      returned: always
+      sample: {}
+way_back:
+  description:
+    - How far an upgrade is that can be taken back, by the flags of the running static pods. C(state) is V(none),
+      V(soaking) where the whole control plane is at the target and emulates C(minor), or V(partial).
+    - C(nodes) are the control-plane nodes that emulate.
+  type: dict
+  returned: always
+  sample: {state: soaking, minor: "1.34", nodes: [control1]}
 nodes:
   description: The nodes of the cluster, control plane first.
   type: list
@@ -357,6 +445,18 @@ nodes:
       type: dict
       returned: always
       sample: {by: evergreen.kubeadm, run: 20260131T120000Z-4f1c, at: "2026-01-31T12:00:00.123Z"}
+    tainted_by:
+      description:
+        - The run whose taint of M(evergreen.kubeadm.node_taint) it has, empty where that names none; none without the
+          taint.
+      type: str
+      returned: always
+      sample: 20260131T120000Z-4f1c
+    movable_pods:
+      description: How many pods a drain of it would move.
+      type: int
+      returned: always
+      sample: 12
     done:
       description: Whether it is at the target.
       type: bool
@@ -456,6 +556,11 @@ cost:
       type: int
       returned: always
       sample: 5
+    in_place:
+      description: How many kubelets are replaced with their pods on the node, over all hops.
+      type: int
+      returned: always
+      sample: 0
     pods:
       description: How many pods are on the nodes that are drained.
       type: int
@@ -469,7 +574,8 @@ cost:
     expected_moves:
       description:
         - How often they move where the scheduler spreads the pods of a drained node evenly over the others of its
-          pool. Some come to a node that is yet to be drained.
+          pool; with O(soft_taint), over those that are not to be drained in this hop any more, where there are any.
+          Some come to a node that is yet to be drained.
       type: float
       returned: always
       sample: 51.5
@@ -609,6 +715,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost import cost_of
@@ -627,12 +734,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubernetes_version": {"type": "str", "required": True},
     "available_versions": {"type": "list", "elements": "str", "default": []},
     "workers": {"type": "str", "choices": ["each_hop", "last_hop"], "default": "each_hop"},
+    "worker_groups": {"type": "list", "elements": "str", "default": []},
+    "worker_order": {"type": "str", "choices": ["emptiest", "inventory"], "default": "emptiest"},
     "patch_first": {"type": "bool", "default": False},
+    "patch_without_drain": {"type": "bool", "default": False},
     "etcd_bridges": {"type": "dict", "default": {}},
     "nodes": {"type": "list", "elements": "dict", "default": []},
     "programs": {"type": "list", "elements": "dict", "default": []},
     "inventory_nodes": {"type": "list", "elements": "str"},
     "control_plane_nodes": {"type": "list", "elements": "str"},
+    "first_control_plane_node": {"type": "str"},
     "etcd_members": {"type": "list", "elements": "dict", "default": []},
     "addons": {
         "type": "list",
@@ -655,6 +766,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "helm_releases": {"type": "bool", "default": True},
+    "rollback_safe": {"type": "bool", "default": False},
+    "finalize": {"type": "bool", "default": False},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -666,6 +779,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "pool_label": {"type": "str"},
+    "soft_taint": {"type": "bool", "default": True},
     "journals": {"type": "list", "elements": "path", "default": []},
     "fail_on_blockers": {"type": "bool", "default": False},
     "timeout_s": {"type": "int", "default": 60},
@@ -676,20 +790,32 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, decide, and shape the result."""
     params = module.params
     started, clock = utc_now(), time.monotonic()
+    if params["rollback_safe"] and params["finalize"]:
+        raise EvergreenError(
+            "rollback_safe and finalize were both given, and they are the two parts of an upgrade.",
+            hint="Give the one that is to be next.",
+        )
     available = [Version.parse(text) for text in params["available_versions"]]
+    hosts = [host for host in (read_host(result) for result in params["nodes"]) if host is not None]
     request = Request(
         target=target_version(params["kubernetes_version"], available),
         available=available,
         workers=params["workers"],
+        worker_order=params["worker_order"],
+        worker_groups=[parse(selector) for selector in params["worker_groups"]],
+        places=params["inventory_nodes"] or [host.name for host in hosts],
         patch_first=params["patch_first"],
+        patch_without_drain=params["patch_without_drain"],
         etcd_bridges={str(minor): str(tag or "") for minor, tag in params["etcd_bridges"].items()},
         inventory=params["inventory_nodes"],
         control_plane=params["control_plane_nodes"],
+        first_control_plane=params["first_control_plane_node"],
         etcd_images=etcd_images(params["programs"]),
         etcd_members=params["etcd_members"],
         addons=params["addons"],
+        rollback_safe=params["rollback_safe"],
+        finalize=params["finalize"],
     )
-    hosts = [host for host in (read_host(result) for result in params["nodes"]) if host is not None]
     wanted = Wanted(request.target.minor, params["helm_releases"])
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
     verdict = decide(cluster, hosts, request, params["accepted_findings"], now=time.time(), programs=params["programs"])
@@ -701,6 +827,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             node_states(cluster),
             verdict["hops"],
             pool_label=params["pool_label"],
+            soft_taint=params["soft_taint"],
             journals=[journal.read(path) for path in params["journals"] if os.access(path, os.R_OK)],
         ),
         "started": started,
@@ -720,7 +847,10 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
+        supports_check_mode=True,
+    )
     run_module(module, check)
 
 

@@ -66,6 +66,25 @@ def test_done_is_what_runs(half_upgraded: Cluster) -> None:
     assert {W1, W2} <= set(hop["workers"])
 
 
+def test_the_order_of_the_workers(half_upgraded: Cluster) -> None:
+    cluster = half_upgraded
+    cluster.client.patch(f"/api/v1/nodes/{W2}", {"metadata": {"labels": {"skew-group": "first"}}})
+
+    def ordered(**options: t.Any) -> list[str]:
+        (hop,) = check(cluster, **options).result["hops"]
+        return [name for name in hop["workers"] if name in (W1, W2)]
+
+    # An earlier run has begun the first one, which counts inside a group.
+    assert ordered(inventory_nodes=[W2, W1], worker_order="inventory") == [W1, W2]
+    assert ordered(worker_groups=["skew-group=first"]) == [W2, W1]
+    result = run_module(
+        "skew_check", {**cluster.params, "kubernetes_version": "1.35.4", "worker_groups": ["skew-group = "]}
+    )
+    assert "failed" not in result, result
+    result = run_module("skew_check", {**cluster.params, "kubernetes_version": "1.35.4", "worker_groups": ["a b"]})
+    assert result["failed"] and "The label selector 'a b' cannot be read" in result["msg"]
+
+
 def test_no_way_back(half_upgraded: Cluster) -> None:
     found = check(half_upgraded, "1.34.4")
     assert found.findings["downgrade", "cluster"]["severity"] == "blocker"

@@ -19,9 +19,9 @@ import pytest
 
 from control_plane import control_plane
 from etcd_cluster import Cluster as Etcd
-from etcd_cluster import Member, free_ports, run_module
+from etcd_cluster import Member, run_module
 from harness.cluster import Cluster
-from harness.process import wait_for
+from harness.process import free_ports, wait_for
 from skew_place import check
 
 NAMES = ("members-1", "members-2", "members-3")

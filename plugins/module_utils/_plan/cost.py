@@ -18,7 +18,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.singletons
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import (
     PodIndex,
     allows_none,
-    is_evictable,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Json, NodeState
 
@@ -59,6 +58,7 @@ class Cost(t.TypedDict):
 
     hops: list[HopCost]
     drains: int
+    in_place: int
     pods: int
     moves: int
     expected_moves: float
@@ -74,18 +74,20 @@ def cost_of(
     hops: Sequence[Mapping[str, t.Any]],
     *,
     pool_label: str | None = None,
+    soft_taint: bool = False,
     journals: Sequence[Sequence[Json]] = (),
 ) -> Cost:
     """What `hops` cost. `journals` are those of earlier runs, from which the seconds of each step are measured."""
     drained = [drained_by(hop) for hop in hops]
     times = Counter(name for names in drained for name in names)
-    pods = [pod for pod in cluster.pods if api.node_of(pod) in times and is_evictable(pod)]
-    pools = _pools(cluster, states, drained, Counter(map(api.node_of, pods)), pool_label)
+    pods = [pod for pod in cluster.pods if api.node_of(pod) in times and api.is_evictable(pod)]
+    pools = _pools(cluster, states, drained, Counter(map(api.node_of, pods)), pool_label, soft_taint)
     return Cost(
         hops=[
             HopCost(to=hop["to"], control_plane=len(hop["control_plane"]), workers=len(hop["workers"])) for hop in hops
         ],
         drains=sum(times.values()),
+        in_place=sum(len(hop.get("in_place") or ()) for hop in hops),
         pods=len(pods),
         moves=sum(pool["moves"] for pool in pools),
         expected_moves=round(sum(pool["expected_moves"] for pool in pools), 1),
@@ -97,8 +99,8 @@ def cost_of(
 
 
 def drained_by(hop: Mapping[str, t.Any]) -> list[str]:
-    """The nodes that a hop drains, in their order: those whose kubelets it upgrades."""
-    kubelets = set(hop["kubelets"])
+    """The nodes that a hop drains, in their order: those whose kubelets it upgrades without their pods."""
+    kubelets = set(hop["kubelets"]) - set(hop.get("in_place") or ())
     return [name for name in (*hop["control_plane"], *hop["workers"]) if name in kubelets]
 
 
@@ -108,6 +110,7 @@ def _pools(
     drained: Sequence[Sequence[str]],
     pods_on: Mapping[str, int],
     pool_label: str | None,
+    soft_taint: bool,
 ) -> list[PoolCost]:
     labels = {api.name_of(node): api.labels(node) for node in cluster.nodes}
     members: dict[str, list[NodeState]] = {}
@@ -126,7 +129,7 @@ def _pools(
             order = [node for node in hop if node in names]
             # At the least, each pod that is on a node of this hop moves once, to a node that is through with it.
             least += sum(pods_on.get(node, 0) for node in order)
-            moved, spread = moves_of(order, takers, spread)
+            moved, spread = moves_of(order, takers, spread, soft_taint=soft_taint)
             expected += moved
         made.append(
             PoolCost(
@@ -142,27 +145,39 @@ def _pools(
 
 
 def moves_of(
-    order: Sequence[str], takers: Iterable[str], pods_on: Mapping[str, float]
+    order: Sequence[str], takers: Iterable[str], pods_on: Mapping[str, float], *, soft_taint: bool = False
 ) -> tuple[float, dict[str, float]]:
     """How many moves the drains of `order` make, and where the pods are then.
 
     It takes the pods of a drained node to be spread evenly over the other
     nodes in `takers`, so a pod may come to a node that is yet to be drained
-    and move again. Without another node they come back to their own.
+    and move again. With `soft_taint` they go to those alone that are not, as
+    soon as there is one. Without another node they come back to their own.
     """
     takes = set(takers)
     here = {name: pods_on.get(name, 0.0) for name in {*takes, *order, *pods_on}}
-    # `given` is what every taker got so far, so that a drain does not have to add to each node.
-    given = moved = 0.0
+    # Takers that are not drained in this hop, or not any more.
+    through = takes.difference(order) if soft_taint else set()
+    # What every taker, and every one of `through`, got so far, so that a drain does not have to add to each node.
+    given = given_through = moved = 0.0
     for name in order:
         others = len(takes) - (name in takes)
         now = here[name] + (given if name in takes else 0.0)
         moved += now
-        if others:
+        if through:
+            given_through += now / len(through)
+        elif others:
             given += now / others
+        if through or others:
             # It got no share of its own pods, and what it had is gone.
             here[name] = -given if name in takes else 0.0
-    return moved, {name: count + (given if name in takes else 0.0) for name, count in here.items()}
+        if soft_taint and name in takes:
+            through.add(name)
+            here[name] -= given_through
+    return moved, {
+        name: count + (given if name in takes else 0.0) + (given_through if name in through else 0.0)
+        for name, count in here.items()
+    }
 
 
 def budgets_that_hold_up(budgets: Sequence[Json], pods: Sequence[Json]) -> list[BudgetCost]:

@@ -21,16 +21,18 @@ MEASURED, GUESSED = "measured", "guess"
 
 # Done once for a hop, for all nodes at the same time.
 ONCE = ("backup", "prepare")
-EACH = ("gate_before", "kubeadm", "gate_kubeadm")
+EACH = ("gate_before", "make_ready", "kubeadm", "gate_kubeadm")
 # Only where the kubelet is upgraded.
-KUBELET = ("drain", "kubelet", "gate_kubelet", "uncordon")
+DRAIN = "drain"
+KUBELET = (DRAIN, "kubelet", "gate_kubelet", "uncordon")
 
 # Seconds where nothing was measured: a small cluster on machines of the usual size. Only a first idea.
 GUESSES: dict[str, dict[str, float]] = {
     "backup": dict.fromkeys(KINDS, 20.0),
     "prepare": dict.fromkeys(KINDS, 120.0),
     "gate_before": dict.fromkeys(KINDS, 5.0),
-    "kubeadm": {FIRST: 150.0, OTHER: 120.0, WORKER: 5.0},
+    "make_ready": {FIRST: 30.0, OTHER: 30.0, WORKER: 0.0},
+    "kubeadm": {FIRST: 100.0, OTHER: 90.0, WORKER: 5.0},
     "gate_kubeadm": {FIRST: 10.0, OTHER: 10.0, WORKER: 0.0},
     "drain": {FIRST: 30.0, OTHER: 30.0, WORKER: 60.0},
     "kubelet": dict.fromkeys(KINDS, 15.0),
@@ -50,19 +52,16 @@ def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Js
     parts = []
     for hop in hops:
         control_plane, workers = len(hop["control_plane"]), len(hop["workers"])
-        # The first of a hop runs `kubeadm upgrade apply`, unless an earlier run has done so.
-        first = min(control_plane, 1) if hop.get("apply_needed", True) else 0
-        counts = {FIRST: first, OTHER: control_plane - first, WORKER: workers}
+        counts = _by_kind(hop, {*hop["control_plane"], *hop["workers"]})
         if control_plane:
             parts.append(("backup", OTHER, 1))
         if control_plane + workers:
             parts.append(("prepare", WORKER if workers else OTHER, 1))
         parts += [(step, kind, counts[kind]) for kind in KINDS for step in EACH if counts[kind]]
-        kubelets = set(hop["kubelets"])
-        planes = [name in kubelets for name in hop["control_plane"]]
-        drained = {FIRST: sum(planes[:first]), OTHER: sum(planes[first:])}
-        drained[WORKER] = sum(name in kubelets for name in hop["workers"])
-        parts += [(step, kind, drained[kind]) for kind in KINDS for step in KUBELET if drained[kind]]
+        restarted = set(hop["kubelets"])
+        drained = restarted - set(hop.get("in_place") or ())
+        times = {step: _by_kind(hop, drained if step == DRAIN else restarted) for step in KUBELET}
+        parts += [(step, kind, times[step][kind]) for kind in KINDS for step in KUBELET if times[step][kind]]
     summed: dict[tuple[str, str], int] = {}
     for step, kind, count in parts:
         summed[step, kind] = summed.get((step, kind), 0) + count
@@ -76,6 +75,15 @@ def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Js
         "runs": sum(1 for journal in journals if journal),
         "parts": made,
     }
+
+
+def _by_kind(hop: Mapping[str, t.Any], names: set[str]) -> dict[str, int]:
+    """How many of `names` are of each kind; `kubeadm upgrade apply` makes a node a first one."""
+    counts = dict.fromkeys(KINDS, 0)
+    for name in hop["control_plane"]:
+        counts[FIRST if name == hop.get("applies_on") else OTHER] += name in names
+    counts[WORKER] = sum(name in names for name in hop["workers"])
+    return counts
 
 
 def _part(step: str, kind: str, count: int, measured: Mapping[tuple[str, str], list[float]]) -> Json:
@@ -131,11 +139,9 @@ def _kinds(run: Sequence[Json]) -> dict[str, str]:
         nodes = [each for each in data.get("nodes") or [] if isinstance(each, dict)]
         hosts = {str(node.get("name")): str(node.get("host") or node.get("name")) for node in nodes}
         for hop in data.get("hops") or []:
-            first = True
             for name in hop.get("control_plane") or []:
-                kind = FIRST if first and hop.get("apply_needed", True) else OTHER
+                kind = FIRST if name == hop.get("applies_on") else OTHER
                 kinds.setdefault(hosts.get(str(name), str(name)), kind)
-                first = False
             for name in hop.get("workers") or []:
                 kinds.setdefault(hosts.get(str(name), str(name)), WORKER)
     return kinds

@@ -24,7 +24,7 @@ def page(plan: Mapping[str, t.Any]) -> str:
     if hops:
         parts += ["## Hops", _table(words.HOP_HEADINGS, hops)]
     cost = plan.get("cost")
-    if cost and cost["drains"]:
+    if cost and (cost["drains"] or cost.get("in_place")):
         parts += ["## Cost", _text(" ".join(words.cost_lines(cost)))]
         for heading, headings, rows in (
             ("Pods to move", words.POOL_HEADINGS, words.pool_rows(cost)),

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import seconds_between
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import is_evictable
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Json
 
 
@@ -35,10 +34,10 @@ def singletons(pods: Sequence[Json], times: Mapping[str, int]) -> list[Singleton
 
     Pods of Jobs are work that is done once, and none that others wait for.
     """
-    owned = Counter(_owner_key(pod) for pod in pods if is_evictable(pod))
+    owned = Counter(_owner_key(pod) for pod in pods if api.is_evictable(pod))
     found = []
     for pod in pods:
-        if api.node_of(pod) not in times or not is_evictable(pod):
+        if api.node_of(pod) not in times or not api.is_evictable(pod):
             continue
         owner = api.controller_of(pod)
         if owner is not None and (owned[_owner_key(pod)] > 1 or owner.get("kind") == "Job"):

@@ -35,7 +35,7 @@ def lines(plan: Mapping[str, t.Any], width: int = 100) -> list[Line]:
     shown = [Line(f"PLAN  {words.title(plan)}", TITLE)]
     shown += _table(words.HOP_HEADINGS, words.hop_rows(plan, NAMES), width)
     cost = plan.get("cost")
-    if cost and cost["drains"]:
+    if cost and (cost["drains"] or cost.get("in_place")):
         shown += [Line(""), Line("COST", TITLE)]
         for sentence in words.cost_lines(cost):
             shown += _wrapped(sentence, width)

@@ -67,8 +67,11 @@ def hop_rows(plan: Mapping[str, t.Any], names: int) -> list[tuple[str, ...]]:
 
 
 def steps_of(hop: Mapping[str, t.Any]) -> str:
-    """``1.34.4 to 1.35.4``; a hop of etcd alone stays at its version."""
-    return f"{hop['from']} to {hop['to']}" if hop["from"] != hop["to"] else f"{hop['to']}, etcd alone"
+    """``1.34.4 to 1.35.4``; a hop of etcd alone stays at its version, and so does one that ends another."""
+    if hop["from"] != hop["to"]:
+        return f"{hop['from']} to {hop['to']}" + (", to be taken back or finalized" if hop.get("rollback_safe") else "")
+    rest = not hop.get("etcd_image_tag") and (hop.get("kubelets") or hop.get("workers"))
+    return f"{hop['to']}, what is left of it" if rest else f"{hop['to']}, etcd alone"
 
 
 def cost_lines(cost: Mapping[str, t.Any]) -> list[str]:
@@ -84,8 +87,10 @@ def cost_lines(cost: Mapping[str, t.Any]) -> list[str]:
             f"{counted(cost['pods'], 'pod')} to move, {counted(cost['moves'], 'time')} at the least, "
             f"about {cost['expected_moves']:,.0f} expected"
         )
+    in_place = cost.get("in_place") or 0
+    kept = f"{counted(in_place, 'kubelet')} replaced with the pods on the node, " if in_place else ""
     return [
-        f"{counted(cost['drains'], 'drain')}, {moves}.",
+        f"{counted(cost['drains'], 'drain')}, {kept}{moves}.",
         f"About {duration(time['seconds'])} with one node after the other; {basis}.",
     ]
 

@@ -23,6 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_h
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_objects import object_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import pod_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_programs import program_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_way_back import way_back_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import workload_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import fold
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
@@ -45,6 +46,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state impo
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import summary
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.targets import target_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.way_back import WayBack, way_back
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -57,6 +59,7 @@ class Verdict(t.TypedDict):
     hops: list[Hop]
     nodes: list[Json]
     unfinished: list[str]
+    way_back: WayBack
     addons: dict[str, str | None]
     image_repository: str
     findings: list[Finding]
@@ -103,10 +106,12 @@ def decide(
         *capacity_findings(cluster, plan),
         *addon_findings(cluster, request, plan),
         *release_changes(cluster, plan),
+        *way_back_findings(cluster, states, request, plan),
     ]
     kept, accepted = accept(findings, acceptances)
     kept = fold(kept)
-    needed = bool(plan.hops or plan.problems)
+    leftovers = [state.name for state in states if state.tainted_by is not None]
+    needed = bool(plan.hops or plan.problems or leftovers)
     nodes = [_node(state, request.target) for state in states]
     return Verdict(
         current=str(plan.current) if plan.current else None,
@@ -116,11 +121,12 @@ def decide(
         nodes=nodes,
         unfinished=[node["name"] for node in nodes if not node["done"]],
         image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
+        way_back=way_back(states, request.target),
         addons={name: _text(version) for name, version in addons.items()},
         findings=kept,
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
-        summary=summary(str(request.target), plan.hops, kept, needed=needed),
+        summary=summary(str(request.target), plan.hops, kept, needed=needed, leftovers=leftovers),
     )
 
 
@@ -136,6 +142,8 @@ def _node(state: NodeState, target: Version) -> Json:
         "ready": state.ready,
         "cordoned": state.cordoned,
         "cordoned_by": state.cordoned_by,
+        "tainted_by": state.tainted_by,
+        "movable_pods": state.movable_pods,
         "done": not left,
         "left": left,
     }

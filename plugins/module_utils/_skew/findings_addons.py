@@ -23,6 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 IMAGES_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/images/images.go"
@@ -85,7 +86,7 @@ def _coredns(cluster: Cluster, plan: Plan) -> list[Finding]:
     if cluster.coredns is None:
         return []
     found = []
-    tag = api.image_tag(api.pod_image(_template(cluster.coredns), "coredns")).lstrip("v")
+    tag = image_tag(api.pod_image(_template(cluster.coredns), "coredns")).lstrip("v")
     deployed = [coredns.DEPLOYED.get(Version.parse(hop["to"]).minor) for hop in plan.hops if hop["apply_needed"]]
     if any(version != tag for version in deployed if version):
         found += _migration(cluster, tag)
@@ -152,7 +153,7 @@ def _others(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
         repository = repository_of(image)
         for addon in table:
             if any(repository == end or repository.endswith(f"/{end}") for end in addon.images):
-                versions[addon.name, api.image_tag(image)] = addon
+                versions[addon.name, image_tag(image)] = addon
                 break
     found = []
     for (name, tag), addon in sorted(versions.items(), key=lambda item: item[0]):

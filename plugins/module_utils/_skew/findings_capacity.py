@@ -18,7 +18,6 @@ from decimal import Decimal
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import drained_nodes, tolerates
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import is_evictable
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import some
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     WARNING,
@@ -98,7 +97,7 @@ def capacity_findings(cluster: Cluster, plan: Plan) -> list[Finding]:
             continue
         amounts = requests_of(pod)
         taken[node] = _plus(taken.get(node), amounts)
-        if node in drained and is_evictable(pod):
+        if node in drained and api.is_evictable(pod):
             moved.setdefault(node, []).append((amounts, pod))
     if not moved:
         return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import (
     Flags,
@@ -33,7 +34,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state impo
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 # How much older than its duration a lease may look: what says "now" here is renewed every 10 s only.
 LEASE_GRACE_S = 30
-EMULATED_MINORS = 3
 SHUTDOWN_SOURCE = "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/"
 LEASE_SOURCE = "https://kubernetes.io/docs/concepts/architecture/leases/"
 EMULATION_SOURCE = "https://github.com/kubernetes/apiserver/blob/master/pkg/util/compatibility/version.go"
@@ -49,7 +49,7 @@ def control_plane_findings(cluster: Cluster, request: Request, programs: Program
     }
     return [
         *_drift(cluster, live, request, programs),
-        *_emulation(cluster, request),
+        *_configured_emulation(cluster, request),
         *_shutdown(cluster, live["kube-apiserver"]),
         *_leaders(cluster, live),
     ]
@@ -72,7 +72,9 @@ def _drift(cluster: Cluster, live: dict[str, dict[str, Flags]], request: Request
         }
         for node, flags in by_node.items():
             subject = f"pod/kube-system/{component}-{node}"
-            added = [name for name in flags if name not in {*defaults, *extra, *removed}]
+            # That of an upgrade which can be taken back is another finding's.
+            known = {*defaults, *extra, *removed, _emulation.FLAG}
+            added = [name for name in flags if name not in known]
             changed = [name for name, values in flags.items() if _is_changed(name, values, extra, defaults)]
             absent = [name for name in extra if name not in flags and name not in removed]
             if added or changed:
@@ -117,16 +119,16 @@ def _is_changed(name: str, values: list[str], extra: Flags, defaults: dict[str, 
     return default is not None and values != [default]
 
 
-def _emulation(cluster: Cluster, request: Request) -> list[Finding]:
+def _configured_emulation(cluster: Cluster, request: Request) -> list[Finding]:
     """Only what kubeadm-config says stays through an upgrade."""
     found = []
     for component in DEFAULT_FLAGS:
         for value in configured_flags(cluster.cluster_config, component).get("emulated-version", []):
-            _major, _dot, minor = value.rpartition("=")[2].lstrip("v").partition(".")
-            behind = request.target.minor - int(minor) if minor.isdigit() else 0
+            minor = _emulation.emulated_minor(value)
+            behind = 0 if minor is None else request.target.minor - minor
             if behind <= 0:
                 continue
-            too_old = behind > EMULATED_MINORS
+            too_old = behind > _emulation.EMULATED_MINORS
             found.append(
                 finding(
                     "emulated-version",
@@ -134,7 +136,8 @@ def _emulation(cluster: Cluster, request: Request) -> list[Finding]:
                     f"{component} --emulated-version",
                     f"set to {value} in kubeadm-config"
                     + (
-                        f"; {request.target.minor_text} does not start with more than {EMULATED_MINORS} minors back"
+                        f"; {request.target.minor_text} does not start with more than {_emulation.EMULATED_MINORS} "
+                        "minors back"
                         if too_old
                         else f", so that after the upgrade it has the features of 1.{minor}"
                     ),

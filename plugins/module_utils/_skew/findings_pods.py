@@ -13,7 +13,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import is_evictable
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import by_namespace, some, told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     NOTE,
@@ -23,7 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Json,
     finding,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan, drained_by
 
 DRAIN_SOURCE = "https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/"
 LOCAL_SOURCE = "https://kubernetes.io/docs/concepts/storage/volumes/#local"
@@ -34,7 +33,7 @@ UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 
 def pod_findings(cluster: Cluster, plan: Plan) -> list[Finding]:
     nodes = drained_nodes(plan)
-    moved = [pod for pod in cluster.pods if api.node_of(pod) in nodes and is_evictable(pod)]
+    moved = [pod for pod in cluster.pods if api.node_of(pod) in nodes and api.is_evictable(pod)]
     return [
         *_refused(moved),
         *_pinned(cluster, moved),
@@ -44,7 +43,7 @@ def pod_findings(cluster: Cluster, plan: Plan) -> list[Finding]:
 
 
 def drained_nodes(plan: Plan) -> set[str]:
-    return {name for hop in plan.hops for name in (*hop["control_plane"], *hop["workers"])}
+    return {name for hop in plan.hops for name in drained_by(hop)}
 
 
 def has_empty_dir(pod: Json) -> bool:

@@ -21,7 +21,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Webhook,
     finding,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan, drained_by
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 WEBHOOK_PRACTICE = "https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/"
@@ -37,23 +37,6 @@ def workload_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Fi
         *_api_services(cluster),
         *_webhooks(cluster, plan),
     ]
-
-
-def is_evictable(pod: Json) -> bool:
-    """Whether a drain evicts the pod and a budget has a say in it.
-
-    Mirror pods and those of DaemonSets stay; a budget does not protect pods
-    that are finished, pending or leaving already (kubernetes
-    pkg/registry/core/pod/storage/eviction.go).
-    """
-    owner = api.controller_of(pod) or {}
-    return not (
-        api.is_mirror(pod)
-        or owner.get("kind") == "DaemonSet"
-        or api.is_finished(pod)
-        or api.phase_of(pod) == "Pending"
-        or api.is_terminating(pod)
-    )
 
 
 def allows_none(budget: Json) -> str:
@@ -95,8 +78,8 @@ class PodIndex:
 
 
 def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
-    nodes = {name for hop in plan.hops for name in (*hop["control_plane"], *hop["workers"])}
-    index = PodIndex([pod for pod in cluster.pods if api.node_of(pod) in nodes and is_evictable(pod)])
+    nodes = {name for hop in plan.hops for name in drained_by(hop)}
+    index = PodIndex([pod for pod in cluster.pods if api.node_of(pod) in nodes and api.is_evictable(pod)])
     found: list[Finding] = []
     budgets_of: dict[str, list[str]] = {}
     for budget in cluster.budgets:

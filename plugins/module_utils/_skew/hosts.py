@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     Host,
     Json,
@@ -27,13 +28,13 @@ def read_host(result: Json) -> Host | None:
     name = info.get("node_name") or info.get("hostname")
     if not name:
         return None
-    kubelet, etcd = _dict(info.get("kubelet")), _dict(info.get("etcd"))
-    runtime = _dict(info.get("container_runtime"))
+    kubelet, etcd = dict_of(info.get("kubelet")), dict_of(info.get("etcd"))
+    runtime = dict_of(info.get("container_runtime"))
     foreign = [entry for entry in info.get("foreign_manifests") or [] if isinstance(entry, dict)]
-    own = _dict(info.get("static_pods"))
+    own = dict_of(info.get("static_pods"))
     manifests = [entry for entry in (*own.values(), *foreign) if isinstance(entry, dict)]
-    disks = {path: disk for path, disk in _dict(info.get("disk")).items() if isinstance(disk, dict)}
-    clock = _dict(info.get("clock"))
+    disks = {path: disk for path, disk in dict_of(info.get("disk")).items() if isinstance(disk, dict)}
+    clock = dict_of(info.get("clock"))
     return Host(
         name=str(name),
         cgroup_version=info.get("cgroup_version"),
@@ -61,10 +62,10 @@ def read_host(result: Json) -> Host | None:
         # kubeadm_info puts the file before the name.
         empty_variables=[str(entry).rpartition(" ")[2] for entry in kubelet.get("empty_variables") or []],
         flags_file=str(kubelet.get("kubeadm_flags_file") or ""),
-        kubelet_gates=_dict(_dict(kubelet.get("config")).get("featureGates")),
+        kubelet_gates=dict_of(dict_of(kubelet.get("config")).get("featureGates")),
         kubelet_running=str(kubelet.get("running_version") or ""),
         kubelet_server=str(info.get("kubelet_conf_server") or ""),
-        advertise_address=str(_dict(_dict(own.get("kube-apiserver")).get("flags")).get("advertise-address") or ""),
+        advertise_address=str(dict_of(dict_of(own.get("kube-apiserver")).get("flags")).get("advertise-address") or ""),
         packages=_packages(info),
         repositories=[entry for entry in info.get("repositories") or [] if isinstance(entry, dict)],
         kubelet_client=kubelet.get("client_cn") or None,
@@ -92,16 +93,12 @@ def versions_ahead(plan: Plan, name: str) -> list[Version]:
 def _packages(info: Json) -> dict[str, Package]:
     found = {}
     for name in ("kubeadm", "kubelet", "kubectl"):
-        program = _dict(info.get(name))
+        program = dict_of(info.get(name))
         version = version_or_none(str(program.get("version") or ""))
         if version is not None:
-            package = _dict(program.get("package"))
+            package = dict_of(program.get("package"))
             found[name] = Package(version, bool(package.get("held")) if package else None)
     return found
-
-
-def _dict(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
 
 
 def _epoch(value: object) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import Requirement
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 Json = dict[str, t.Any]
@@ -174,9 +175,16 @@ class NodeState:
     components: dict[str, Version | None] = field(default_factory=dict)
     """Of kube-apiserver, kube-controller-manager and kube-scheduler: the image tag of the static pod."""
     etcd: Version | None = None
+    emulated: dict[str, str] = field(default_factory=dict)
+    """--emulated-version of the components that have it and kubeadm-config does not."""
     ready: bool = True
     cordoned: bool = False
     cordoned_by: Json | None = None
+    tainted_by: str | None = None
+    """The run whose soft taint it has, empty where that has no name; None without one."""
+    labels: dict[str, str] = field(default_factory=dict)
+    movable_pods: int = 0
+    """How many pods a drain of it would move."""
 
     @property
     def is_control_plane(self) -> bool:
@@ -260,8 +268,16 @@ class Request:
     target: Version
     available: list[Version] = field(default_factory=list)
     workers: str = "each_hop"
+    worker_order: str = "emptiest"
+    """Or ``inventory``: that of `places`."""
+    worker_groups: list[list[Requirement]] = field(default_factory=list)
+    """Label selectors; the workers that meet the first come first, those that meet none last."""
+    places: list[str] = field(default_factory=list)
+    """Names of nodes in the order of the inventory."""
     patch_first: bool = False
     """Whether the newest patch of the present minor is a hop of its own."""
+    patch_without_drain: bool = False
+    """Whether a kubelet that changes its patch alone is replaced with its pods on the node."""
     etcd_bridges: dict[str, str] = field(default_factory=dict)
     """Image tags by the etcd minor that they bridge from (``3.5``), in place of those of `rules`; empty for none."""
     etcd_images: dict[str, str] = field(default_factory=dict)
@@ -269,10 +285,16 @@ class Request:
     inventory: list[str] | None = None
     """Names of all nodes that the run will touch; None where it was not told."""
     control_plane: list[str] | None = None
+    first_control_plane: str | None = None
+    """The first control-plane node of the inventory; where it is not told, the first of `control_plane`."""
     etcd_members: list[Json] = field(default_factory=list)
     """Results of etcd_member, one of each control-plane node."""
     addons: list[Json] = field(default_factory=list)
     """Entries for the table of addons that the operator adds."""
+    rollback_safe: bool = False
+    """Whether the control plane is to emulate the minor before, and the rest to wait."""
+    finalize: bool = False
+    """Whether an upgrade that can be taken back is to be ended, after which it cannot."""
 
 
 def version_or_none(text: str | None) -> Version | None:

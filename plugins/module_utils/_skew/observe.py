@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import (
     ApiStatusError,
@@ -74,6 +75,14 @@ class Reader:
         cluster = Cluster(
             nodes=self._list("/api/v1/nodes"), pods=self._list("/api/v1/pods"), unreadable=self._unreadable
         )
+        # The metrics of every API server are the longest answers; all else is read meanwhile.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            api_servers = pool.submit(self._api_servers, system_pods(cluster))
+            self._read_rest(cluster)
+            cluster.api_servers = api_servers.result()
+        return cluster
+
+    def _read_rest(self, cluster: Cluster) -> None:
         cluster.cluster_config = self._config_map("kubeadm-config", "ClusterConfiguration")
         cluster.kubelet_config = self._config_map("kubelet-config", "kubelet")
         cluster.etcd_bridge = recorded_tag(
@@ -95,8 +104,6 @@ class Reader:
         cluster.definitions = self._optional("customresourcedefinitions", self._definitions, [])
         cluster.volumes = self._optional("persistentvolumes", self._volumes, [])
         cluster.removed_uses = self._removed_uses(cluster)
-        cluster.api_servers = self._api_servers(system_pods(cluster))
-        return cluster
 
     def _optional(self, part: str, read: t.Callable[[], t.Any], default: t.Any) -> t.Any:
         try:

@@ -15,7 +15,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.in_place import obstacle
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.applying import applies_on
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.etcd_path import (
     EtcdPath,
     EtcdStep,
@@ -31,10 +33,20 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import left_to_do
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.way_back import (
+    flags_for,
+    minor_to_keep,
+    soak_left,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.worker_order import names_in_order
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 # Without a plan there is nothing that an acceptance could let through.
-NO_PLAN = ("control-plane-unknown", "downgrade", "other-major", "intermediate-version-unknown")
+NO_PLAN = (
+    *("control-plane-unknown", "downgrade", "other-major", "intermediate-version-unknown"),
+    *("upgrade-not-finalized", "finalize-too-early", "rollback-not-possible"),
+    *("rollback-version", "rollback-finalized"),
+)
 
 
 # `from` is a word of the language, so that this type needs the functional form.
@@ -46,9 +58,13 @@ Hop = t.TypedDict(
         "control_plane": list[str],
         "workers": list[str],
         "kubelets": list[str],
+        "in_place": list[str],
         "apply_needed": bool,
+        "applies_on": t.Optional[str],
         "etcd": t.Optional[EtcdStep],
         "etcd_image_tag": str,
+        "rollback_safe": bool,
+        "extra_flags": dict[str, dict[str, str]],
     },
 )
 
@@ -150,6 +166,10 @@ def _hops(
         if stage.only_etcd:
             hops.append(_etcd_hop(states, order, stage))
             continue
+        if request.rollback_safe:
+            hops += _rollback_safe_hop(states, order, stage, before, config, request)
+            before = to
+            continue
         following = None if last else path.stages[place + 1].to
         control_plane = [
             state
@@ -159,8 +179,8 @@ def _hops(
         ]
         # Nodes that an earlier run has begun come first, then the order of the inventory.
         control_plane.sort(key=lambda s: (s.api_server != to, order.get(s.name, len(order)), s.name))
-        workers = [
-            state.name
+        behind = [
+            state
             for state in states
             if not state.is_control_plane
             and (
@@ -168,33 +188,50 @@ def _hops(
                 or _was_begun(state, to, not hops)
             )
         ]
+        workers = names_in_order(behind, request)
         servers = [s.api_server for s in states if s.is_control_plane]
         addon_behind = kube_proxy is not None and kube_proxy < to and all(server == to for server in servers)
-        apply_needed = (config is None or config < to) or (last and addon_behind)
+        # In the first part of an upgrade that can be taken back, kubeadm left out what is not of the control plane.
+        held_back = last and any(state.emulated for state in states)
+        apply_needed = (config is None or config < to) or (last and addon_behind) or held_back
         names = [state.name for state in control_plane]
         if apply_needed and not names:
             names = [_first(states, order)]
         if names or workers:
+            restarted = [
+                state.name
+                for state in states
+                if state.name in (*names, *workers) and (kubelets[state.name] != to or state.cordoned_by is not None)
+            ]
             hops.append(
                 {
                     "from": str(before),
                     "to": str(to),
                     "control_plane": names,
                     "workers": workers,
-                    "kubelets": [
-                        state.name
-                        for state in states
-                        if state.name in (*names, *workers)
-                        and (kubelets[state.name] != to or state.cordoned_by is not None)
-                    ],
+                    "kubelets": restarted,
+                    "in_place": _in_place(restarted, kubelets, to) if request.patch_without_drain else [],
                     "apply_needed": apply_needed,
+                    "applies_on": applies_on(names, request, apply_needed=apply_needed, before=before, to=to),
                     "etcd": stage.step,
                     "etcd_image_tag": stage.image_tag,
+                    "rollback_safe": False,
+                    "extra_flags": {},
                 }
             )
         before = to
         kubelets.update({name: to for name in (*names, *workers) if (kubelets[name] or to) <= to})
     return hops
+
+
+def drained_by(hop: Hop) -> list[str]:
+    """The nodes of a hop that pods are moved from."""
+    return [name for name in (*hop["control_plane"], *hop["workers"]) if name not in hop["in_place"]]
+
+
+def _in_place(names: list[str], kubelets: dict[str, Version | None], to: Version) -> list[str]:
+    """Those of `names` whose kubelets change their patch alone. The node itself is asked once more in its turn."""
+    return [name for name in names if (now := kubelets[name]) is not None and not obstacle(now, to)]
 
 
 def _etcd_hop(states: list[NodeState], order: dict[str, int], stage: Stage) -> Hop:
@@ -208,10 +245,51 @@ def _etcd_hop(states: list[NodeState], order: dict[str, int], stage: Stage) -> H
         "control_plane": [state.name for state in members],
         "workers": [],
         "kubelets": [],
+        "in_place": [],
         "apply_needed": False,
+        "applies_on": None,
         "etcd": stage.step,
         "etcd_image_tag": stage.image_tag,
+        "rollback_safe": False,
+        "extra_flags": {},
     }
+
+
+def _rollback_safe_hop(
+    states: list[NodeState],
+    order: dict[str, int],
+    stage: Stage,
+    before: Version,
+    config: Version | None,
+    request: Request,
+) -> list[Hop]:
+    """The hop of the control plane alone, which then emulates the minor before; none where that is done.
+
+    etcd stays as it is, since there is no way back from its next minor.
+    """
+    minor = minor_to_keep(states)
+    planes = [s for s in states if s.is_control_plane and soak_left(s, stage.to, minor or stage.to.minor)]
+    planes.sort(key=lambda s: (s.api_server != stage.to, order.get(s.name, len(order)), s.name))
+    apply_needed = config is None or config < stage.to
+    if not planes and not apply_needed:
+        return []
+    names = [state.name for state in planes] or [_first(states, order)]
+    return [
+        {
+            "from": str(before),
+            "to": str(stage.to),
+            "control_plane": names,
+            "workers": [],
+            "kubelets": [],
+            "in_place": [],
+            "apply_needed": apply_needed,
+            "applies_on": applies_on(names, request, apply_needed=apply_needed, before=before, to=stage.to),
+            "etcd": None,
+            "etcd_image_tag": "",
+            "rollback_safe": True,
+            "extra_flags": flags_for(minor, stage.to),
+        }
+    ]
 
 
 def _was_begun(state: NodeState, to: Version, first_hop: bool) -> bool:

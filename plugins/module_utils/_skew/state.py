@@ -7,13 +7,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.used import component_args
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     Cluster,
     Json,
     NodeState,
     version_or_none,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._taint.decisions import run_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -29,12 +35,13 @@ def node_states(cluster: Cluster) -> list[NodeState]:
     """
     pods = system_pods(cluster)
     static = {component: api.static_pods(pods, component) for component in (*api.VERSIONED_COMPONENTS, "etcd")}
+    movable = Counter(api.node_of(pod) for pod in cluster.pods if api.is_evictable(pod))
     said = {answer["node"]: version_or_none(answer["version"]) for answer in cluster.api_servers}
     states = []
     for node in cluster.nodes:
         name = api.name_of(node)
         tags = {
-            component: version_or_none(api.image_tag(api.pod_image(static[component][name], component)))
+            component: version_or_none(image_tag(api.pod_image(static[component][name], component)))
             for component in static
             if name in static[component]
         }
@@ -47,12 +54,27 @@ def node_states(cluster: Cluster) -> list[NodeState]:
                 api_server=said.get(name) or tags.get("kube-apiserver"),
                 components={c: tags.get(c) for c in api.VERSIONED_COMPONENTS} if control_plane else {},
                 etcd=tags.get("etcd"),
+                emulated=_emulated(cluster, {c: static[c][name] for c in _emulation.COMPONENTS if name in static[c]}),
                 ready=api.is_true(node, "Ready"),
                 cordoned=api.is_cordoned(node),
                 cordoned_by=api.cordoned_by(node),
+                tainted_by=run_of(node),
+                labels=api.labels(node),
+                movable_pods=movable[name],
             )
         )
     return sorted(states, key=lambda state: (not state.is_control_plane, state.name))
+
+
+def _emulated(cluster: Cluster, pods: dict[str, Json]) -> dict[str, str]:
+    """--emulated-version of a node's components, without those that an operator set in kubeadm-config."""
+    found = {}
+    for component, pod in pods.items():
+        value = api.flag(api.pod_arguments(pod), _emulation.FLAG)
+        configured = (name for name, _value in component_args(cluster.cluster_config, component))
+        if value and _emulation.FLAG not in configured:
+            found[component] = value
+    return found
 
 
 def left_to_do(state: NodeState, target: Version) -> list[str]:
@@ -65,6 +87,7 @@ def left_to_do(state: NodeState, target: Version) -> list[str]:
         for component, version in state.components.items():
             if version != target:
                 left.append(f"{component} {version.tag if version else 'unknown'}")
+        left += [f"{component} emulates {value}" for component, value in state.emulated.items()]
         if state.components.get("kube-apiserver") == target and state.api_server != target:
             left.append(f"kube-apiserver answers with {state.api_server.tag if state.api_server else 'no version'}")
     if state.kubelet != target:
@@ -80,7 +103,7 @@ def addon_versions(cluster: Cluster) -> dict[str, Version | None]:
     for name, workload in (("kube-proxy", cluster.kube_proxy), ("coredns", cluster.coredns)):
         if workload is not None:
             template = (workload.get("spec") or {}).get("template") or {}
-            found[name] = version_or_none(api.image_tag(api.pod_image(template, name)))
+            found[name] = version_or_none(image_tag(api.pod_image(template, name)))
     return found
 
 

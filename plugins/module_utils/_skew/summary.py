@@ -27,9 +27,18 @@ def grouped(findings: Sequence[Mapping[str, object]]) -> list[Json]:
     return list(groups.values())
 
 
-def summary(target: str, hops: Sequence[Hop], findings: Sequence[Finding], *, needed: bool) -> list[str]:
-    """One line a hop, then one a kind of finding."""
+def summary(
+    target: str,
+    hops: Sequence[Hop],
+    findings: Sequence[Finding],
+    *,
+    needed: bool,
+    leftovers: Sequence[str] = (),
+) -> list[str]:
+    """One line a hop, then one a kind of finding. `leftovers` are nodes with the soft taint of an earlier run."""
     lines = [] if needed else [f"Nothing to do: the cluster is at {target}."]
+    if leftovers and not hops:
+        lines.append(f"The soft taint of an earlier run is to be taken off {', '.join(leftovers)}.")
     for hop in hops:
         control_plane = ", ".join(hop["control_plane"]) or "done"
         workers = ", ".join(hop["workers"]) or "none"

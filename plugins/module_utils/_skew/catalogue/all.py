@@ -19,6 +19,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.catalogue 
     objects,
     plan,
     programs,
+    way_back,
     workloads,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.catalogue.model import Entry
@@ -29,6 +30,7 @@ AREAS: dict[str, tuple[Entry, ...]] = {
     "The cluster": cluster.ENTRIES,
     "Configuration of kubeadm and kubelet": config.ENTRIES,
     "Control plane": control_plane.ENTRIES,
+    "The way back": way_back.ENTRIES,
     "etcd": etcd.ENTRIES,
     "Nodes": (*hosts.ENTRIES, *hosts_machine.ENTRIES, *hosts_packages.ENTRIES),
     "What the target's programs know": programs.ENTRIES,

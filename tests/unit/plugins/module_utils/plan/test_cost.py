@@ -66,6 +66,30 @@ def test_moves(order: list[str], takers: list[str], pods: dict[str, float], move
     assert sum(spread.values()) == pytest.approx(sum(pods.values()))
 
 
+@pytest.mark.parametrize(
+    ("order", "takers", "pods", "moved", "after"),
+    [
+        # The pods of the first one move twice, to b and c (1 each) and back to a; all others once.
+        (["a", "b", "c"], ["a", "b", "c"], {"a": 2.0, "b": 4.0, "c": 6.0}, 14.0, {"a": 8.5, "b": 3.5, "c": 0.0}),
+        (["a", "b"], ["a", "b"], {"a": 4.0, "b": 2.0}, 10.0, {"a": 6.0, "b": 0.0}),
+        # A node that is not drained takes them all; what an earlier run has upgraded is one.
+        (["a", "b"], ["a", "b", "c"], {"a": 2.0, "b": 3.0}, 5.0, {"a": 1.5, "b": 0.0, "c": 3.5}),
+        (["a"], ["a"], {"a": 4.0}, 4.0, {"a": 4.0}),
+        # One that is cordoned takes nothing when it is through.
+        (["a", "b", "c"], ["b", "c"], {"a": 2.0, "b": 1.0, "c": 1.0}, 8.0, {"a": 0.0, "b": 4.0, "c": 0.0}),
+        ([], ["a"], {"a": 4.0}, 0.0, {"a": 4.0}),
+    ],
+)
+def test_moves_with_the_soft_taint(
+    order: list[str], takers: list[str], pods: dict[str, float], moved: float, after: Json
+) -> None:
+    seen, spread = moves_of(order, takers, pods, soft_taint=True)
+    assert seen == pytest.approx(moved)
+    assert spread == pytest.approx(after)
+    assert sum(spread.values()) == pytest.approx(sum(pods.values()))
+    assert seen <= moves_of(order, takers, pods)[0]
+
+
 def test_moves_of_many_nodes_are_quick_and_few() -> None:
     names = [f"n{number}" for number in range(5000)]
     moved, spread = moves_of(names, names, dict.fromkeys(names, 10.0))
@@ -91,6 +115,8 @@ def test_pools_by_role_and_by_label() -> None:
     assert plain["hops"][1] == {"to": "1.36.3", "control_plane": 1, "workers": 3}
     assert (plain["drains"], plain["pods"], plain["moves"]) == (5, 4, 5)
     assert plain["expected_moves"] > plain["moves"]
+    # The pods of the first worker (2) move twice.
+    assert cost_of(cluster, node_states(cluster), hops, soft_taint=True)["expected_moves"] == plain["moves"] + 2
     labelled = cost_of(cluster, node_states(cluster), hops, pool_label="pool")
     assert [(p["name"], p["nodes"], p["pods"]) for p in labelled["pools"]] == [
         ("control plane", 1, 1),
@@ -104,6 +130,16 @@ def test_a_node_whose_kubelet_stays_is_not_drained() -> None:
     hop: Json = {"to": "1.33.13", "control_plane": ["cp"], "workers": [], "kubelets": []}
     cost = cost_of(cluster, node_states(cluster), [hop])
     assert (cost["drains"], cost["pods"], cost["moves"], cost["hops"][0]["control_plane"]) == (0, 0, 0, 1)
+
+
+def test_a_kubelet_that_is_replaced_in_place_moves_no_pod() -> None:
+    cluster = Cluster(nodes=[node("cp", CONTROL_PLANE), node("w1"), node("w2")], pods=[pod("a", "w1"), pod("b", "w2")])
+    hop: Json = {"to": "1.34.5", "control_plane": ["cp"], "workers": ["w1", "w2"], "kubelets": ["cp", "w1", "w2"]}
+    moved = cost_of(cluster, node_states(cluster), [hop])
+    assert (moved["drains"], moved["in_place"], moved["pods"]) == (3, 0, 2)
+    kept = cost_of(cluster, node_states(cluster), [{**hop, "in_place": ["cp", "w2"]}])
+    assert (kept["drains"], kept["in_place"], kept["pods"], kept["moves"]) == (1, 2, 1, 1)
+    assert kept["hops"][0]["workers"] == 2
 
 
 def test_a_plan_without_hops_costs_nothing() -> None:

@@ -10,9 +10,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.durations 
 
 Json = dict[str, t.Any]
 ALL = ["cp1", "cp2", "cp3", "w1"]
-HOPS: list[Json] = [
-    {"to": "1.35.4", "control_plane": ALL[:3], "workers": ["w1"], "kubelets": ALL, "apply_needed": True}
-]
+HOPS: list[Json] = [{"to": "1.35.4", "control_plane": ALL[:3], "workers": ["w1"], "kubelets": ALL, "applies_on": "cp1"}]
 
 
 def event(second: int, host: str, event: str = "step", **more: t.Any) -> Json:
@@ -22,7 +20,7 @@ def event(second: int, host: str, event: str = "step", **more: t.Any) -> Json:
 def run(*, drain_s: int = 10, failed: bool = False) -> list[Json]:
     """cp1 is first, cp2 another; the worker node-w1 is called w1 in the inventory."""
     nodes = [{"name": "cp1"}, {"name": "cp2"}, {"name": "node-w1", "host": "w1"}]
-    plan = {"hops": [{"control_plane": ["cp1", "cp2"], "workers": ["node-w1"], "apply_needed": True}], "nodes": nodes}
+    plan = {"hops": [{"control_plane": ["cp1", "cp2"], "workers": ["node-w1"], "applies_on": "cp1"}], "nodes": nodes}
     return [
         event(0, "cp1", "run_started"),
         event(0, "cp1", "plan", data=plan),
@@ -80,12 +78,12 @@ def test_the_share_that_was_measured_is_told() -> None:
     assert found["measured_share"] == round(known / sum(part["seconds"] for part in parts), 2)
 
 
-def test_only_the_first_node_of_a_hop_applies() -> None:
+def test_only_the_node_that_is_to_apply_applies() -> None:
     counts = {(p["step"], p["kind"]): p["count"] for p in estimate([*HOPS, *HOPS], [])["parts"]}
     assert counts["kubeadm", "first_control_plane"] == 2
     assert counts["kubeadm", "control_plane"] == 4
     assert counts["prepare", "worker"] == 2
-    later = {(p["step"], p["kind"]): p["count"] for p in estimate([{**HOPS[0], "apply_needed": False}], [])["parts"]}
+    later = {(p["step"], p["kind"]): p["count"] for p in estimate([{**HOPS[0], "applies_on": None}], [])["parts"]}
     assert later["kubeadm", "control_plane"] == 3
     assert ("kubeadm", "first_control_plane") not in later
 
@@ -97,6 +95,14 @@ def test_only_kubelets_that_are_upgraded_are_drained_for() -> None:
     assert counts["drain", "first_control_plane"] == 1
     assert counts["drain", "worker"] == 1
     assert ("drain", "control_plane") not in counts
+
+
+def test_a_kubelet_that_is_replaced_in_place_takes_no_drain() -> None:
+    kept = {**HOPS[0], "in_place": ["cp1", "w1"]}
+    counts = {(p["step"], p["kind"]): p["count"] for p in estimate([kept], [])["parts"]}
+    assert ("drain", "first_control_plane") not in counts and ("drain", "worker") not in counts
+    assert counts["drain", "control_plane"] == 2
+    assert counts["kubelet", "first_control_plane"] == counts["gate_kubelet", "worker"] == 1
 
 
 def test_nothing_to_do_takes_no_time() -> None:

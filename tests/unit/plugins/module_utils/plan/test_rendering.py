@@ -21,6 +21,7 @@ HOPS: list[Json] = [
         "workers": [],
         "kubelets": ["cp1", "cp2"],
         "apply_needed": True,
+        "applies_on": "cp1",
         "etcd": None,
     },
     {
@@ -30,6 +31,7 @@ HOPS: list[Json] = [
         "workers": [f"w{n}" for n in range(30)],
         "kubelets": [],
         "apply_needed": True,
+        "applies_on": "cp1",
         "etcd": {"from_minor": "3.5", "to_minor": "3.6"},
     },
 ]
@@ -94,6 +96,13 @@ def plan(**changed: t.Any) -> Json:
 
 def text(shown: list[terminal.Line]) -> str:
     return "\n".join(line.text for line in shown)
+
+
+def test_kubelets_that_are_replaced_in_place_are_told() -> None:
+    shown = text(terminal.lines(plan(cost={**COST, "drains": 0, "in_place": 2, "pods": 0})))
+    assert "0 drains, 2 kubelets replaced with the pods on the node, no pod moves." in shown
+    assert "2 kubelets replaced" in markdown.page(plan(cost={**COST, "drains": 0, "in_place": 2}))
+    assert "replaced" not in text(terminal.lines(plan()))
 
 
 def test_the_terminal_has_all_of_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import NodeState, Request, version_or_none
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import make_plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import drained_by, make_plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import left_to_do
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
@@ -111,6 +111,43 @@ def test_half_upgraded(states: list[NodeState], config: str, expected: tuple[t.A
     assert (problems, len(hops), hops[0][2:]) == ([], 1, expected)
 
 
+@pytest.mark.parametrize(
+    ("states", "config", "request_", "expected"),
+    [
+        pytest.param(OLD, "1.34.4", {}, [("1.35.4", "c1"), ("1.36.3", "c1")], id="every hop has its own"),
+        pytest.param(
+            [control("c1", "1.35.4", "1.34.4"), control("c2", "1.34.4")],
+            "1.35.4",
+            {"control_plane": ["c1", "c2"]},
+            [("1.35.4", "c1"), ("1.36.3", "c1")],
+            id="the first of the inventory goes on",
+        ),
+        pytest.param(
+            [control("c1", "1.34.4"), control("c2", "1.35.4", "1.34.4")],
+            "1.35.4",
+            {"control_plane": ["c1", "c2"]},
+            [("1.35.4", None), ("1.36.3", "c1")],
+            id="another one goes on",
+        ),
+        pytest.param(
+            [control("c1", "1.36.3"), worker("w1", "1.35.4")], "1.36.3", {}, [("1.36.3", None)], id="only workers left"
+        ),
+    ],
+)
+def test_who_applies(
+    states: list[NodeState], config: str, request_: dict[str, t.Any], expected: list[tuple[str, str | None]]
+) -> None:
+    request = Request(V("1.36.3"), available=[V("1.35.4")], **request_)
+    made = make_plan(states, request, config=V(config), kube_proxy=None)
+    assert [(hop["to"], hop["applies_on"]) for hop in made.hops] == expected
+
+
+def test_nobody_applies_in_a_hop_of_etcd_alone() -> None:
+    request = Request(V("1.34.4"), control_plane=["c1"])
+    made = make_plan(members("1.33.13", "3.5.24-0"), request, config=V("1.33.13"), kube_proxy=None)
+    assert [(hop["to"], hop["applies_on"]) for hop in made.hops] == [("1.33.13", None), ("1.34.4", "c1")]
+
+
 @pytest.mark.parametrize(("kube_proxy", "hops"), [("1.34.4", 1), ("1.35.4", 0), (None, 0)])
 def test_addons_left_behind_are_work(kube_proxy: str | None, hops: int) -> None:
     states = [control("c1", "1.35.4"), worker("w1", "1.35.4")]
@@ -167,6 +204,31 @@ def test_only_kubelets_that_are_behind_are_restarted() -> None:
     made = make_plan(states, Request(V("1.35.4")), config=V("1.34.4"), kube_proxy=None)
     assert made.hops[0]["control_plane"] == ["c1", "c2", "c3"]
     assert made.hops[0]["kubelets"] == ["c2", "c3"]
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted", "expected"),
+    [
+        ("1.34.5", True, [["c1", "w1"]]),
+        ("1.34.5", False, [[]]),
+        ("1.35.4", True, [[]]),
+    ],
+)
+def test_only_a_patch_is_replaced_in_place(target: str, wanted: bool, expected: list[list[str]]) -> None:
+    states = [control("c1", "1.34.4"), worker("w1", "1.34.4"), worker("w2", "1.33.9")]
+    made = make_plan(states, Request(V(target), patch_without_drain=wanted), config=V("1.34.4"), kube_proxy=None)
+    assert [hop["in_place"] for hop in made.hops] == expected
+    assert [drained_by(hop) for hop in made.hops] == [[n for n in ("c1", "w1", "w2") if n not in expected[0]]]
+
+
+def test_in_place_goes_by_the_versions_of_the_hop_before() -> None:
+    states = [control("c1", "1.34.4"), worker("w1", "1.34.4"), worker("w2", "1.34.5")]
+    request = Request(V("1.35.4"), available=[V("1.34.5")], patch_first=True, patch_without_drain=True)
+    made = make_plan(states, request, config=V("1.34.4"), kube_proxy=None)
+    assert [(hop["to"], hop["kubelets"], hop["in_place"]) for hop in made.hops] == [
+        ("1.34.5", ["c1", "w1"], ["c1", "w1"]),
+        ("1.35.4", ["c1", "w1", "w2"], []),
+    ]
 
 
 def members(server: str, *etcd: str) -> list[NodeState]:

@@ -46,5 +46,12 @@ def test_the_sentences_of_a_plan() -> None:
     ]
 
 
+def test_the_soft_taint_of_an_earlier_run_is_something_to_do() -> None:
+    assert summary("1.35.4", [], [], needed=True, leftovers=["w1", "w2"]) == [
+        "The soft taint of an earlier run is to be taken off w1, w2."
+    ]
+    assert len(summary("1.35.4", [hop()], [], needed=True, leftovers=["w1"])) == 1
+
+
 def test_where_nothing_is_to_be_done_that_is_said_first() -> None:
     assert summary("1.35.4", [], [NOTED], needed=False)[0] == "Nothing to do: the cluster is at 1.35.4."

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings on what a node itself told, certificates among it, both ways."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Host
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
+    NOW,
+    cluster,
+    decide,
+)
+
+DAY = 86400
+
+
+def host(**info: t.Any) -> Host:
+    found = read_host({"changed": False, "info": {"node_name": "w1", **info}})
+    assert found is not None
+    return found
+
+
+FLAG = {"name": "pod-infra-container-image", "value": "pause:3.10", "file": "/var/lib/kubelet/kubeadm-flags.env"}
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("info", "target", "kubelet_config", "expected"),
+    [
+        ({}, "1.35.4", {}, []),
+        ({"cgroup_version": 1}, "1.35.4", {}, [("blocker", "cgroup-v1")]),
+        ({"cgroup_version": 1}, "1.35.4", {"failCgroupV1": False}, [("warning", "cgroup-v1")]),
+        ({"cgroup_version": 1}, "1.34.9", {}, []),
+        ({"cgroup_version": 2}, "1.35.4", {}, []),
+        ({"swap_on": True}, "1.35.4", {}, [("warning", "swap-on")]),
+        ({"swap_on": True}, "1.35.4", {"failSwapOn": False}, [("note", "swap-on")]),
+        ({"swap_on": False}, "1.35.4", {}, []),
+        (
+            {"etcd": {"present": True, "db_bytes": 100 * MIB}, "disk": {"/": {"free_bytes": 199 * MIB}}},
+            "1.35.4",
+            {},
+            [("blocker", "disk-too-small")],
+        ),
+        (
+            {"etcd": {"present": True, "db_bytes": 100 * MIB}, "disk": {"/": {"free_bytes": 200 * MIB}}},
+            "1.35.4",
+            {},
+            [],
+        ),
+        ({"disk": {"/": {"free_bytes": 1}}, "etcd": {"present": False, "db_bytes": 0}}, "1.35.4", {}, []),
+        ({"kubelet": {"flags": [FLAG]}}, "1.35.4", {}, [("warning", "kubelet-flag-removed")]),
+        ({"kubelet": {"flags": [FLAG]}}, "1.34.9", {}, []),
+        (
+            {"kubelet": {"flags": [{**FLAG, "file": "/etc/default/kubelet"}]}},
+            "1.35.4",
+            {},
+            [("blocker", "kubelet-flag-removed")],
+        ),
+        (
+            {"kubelet": {"empty_variables": ["KUBELET_KUBEADM_ARGS"]}},
+            "1.35.0",
+            {},
+            [("blocker", "kubelet-flags-empty")],
+        ),
+        ({"kubelet": {"empty_variables": ["KUBELET_KUBEADM_ARGS"]}}, "1.35.4", {}, []),
+        ({"kubelet": {"kubeadm_flags_file": "args"}}, "1.35.4", {}, []),
+        ({"kubelet": {"kubeadm_flags_file": "missing"}}, "1.35.4", {}, [("blocker", "kubelet-flags-file")]),
+        ({"kubelet": {"kubeadm_flags_file": "other"}}, "1.35.4", {}, [("blocker", "kubelet-flags-file")]),
+        ({"kubelet": {"kubeadm_flags_file": "missing"}}, "1.34.9", {}, []),
+        ({"kubelet": {"empty_variables": ["KUBELET_EXTRA_ARGS"]}}, "1.35.4", {}, []),
+        ({"kubelet": {"client_cn": "system:node:w1", "client_o": ["system:nodes"]}}, "1.35.4", {}, []),
+        (
+            {"kubelet": {"client_cn": "system:node:w1", "client_o": ["system:masters"]}},
+            "1.35.4",
+            {},
+            [("blocker", "kubelet-client-certificate")],
+        ),
+        ({"kubelet": {"client_cn": "system:node:x"}}, "1.35.4", {}, [("blocker", "kubelet-client-certificate")]),
+        ({"external_ca": True}, "1.35.4", {}, [("warning", "external-ca")]),
+        (
+            {"container_runtime": {"name": "containerd", "version": "1.7.27"}},
+            "1.35.4",
+            {},
+            [("note", "container-runtime-old")],
+        ),
+        ({"container_runtime": {"name": "containerd", "version": "2.1.4"}}, "1.35.4", {}, []),
+        (
+            {"foreign_manifests": [{"file": "/etc/kubernetes/manifests/etcd.yaml.bak", "api_references": []}]},
+            "1.35.4",
+            {},
+            [("blocker", "manifest-backup")],
+        ),
+        (
+            {"foreign_manifests": [{"file": "/etc/kubernetes/manifests/vip.yaml", "api_references": ["secret/x"]}]},
+            "1.35.4",
+            {},
+            [("blocker", "static-pod-references")],
+        ),
+        ({"foreign_manifests": [{"file": "/etc/kubernetes/manifests/vip.yaml"}]}, "1.35.4", {}, []),
+    ],
+)
+def test_hosts(info: dict[str, t.Any], target: str, kubelet_config: dict[str, t.Any], expected: list[t.Any]) -> None:
+    verdict = decide(cluster(kubelet_config=kubelet_config), target, [host(**info)])
+    assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
+    assert all(f["subject"] == "node/w1" for f in verdict["findings"])
+
+
+@pytest.mark.parametrize(
+    ("path", "days", "expected"),
+    [
+        ("/etc/kubernetes/pki/apiserver.crt", -1, [("blocker", "certificate-expired")]),
+        ("/etc/kubernetes/pki/apiserver.crt", 29, [("warning", "certificate-expires-soon")]),
+        ("/etc/kubernetes/pki/apiserver.crt", 31, []),
+        ("/etc/kubernetes/pki/etcd/ca.crt", 100, [("warning", "certificate-expires-soon")]),
+        ("/etc/kubernetes/pki/ca.crt", 200, []),
+    ],
+)
+@pytest.mark.parametrize("as_text", [True, False])
+def test_certificates(path: str, days: int, expected: list[t.Any], as_text: bool) -> None:
+    from datetime import datetime, timezone
+
+    moment: t.Any = NOW + days * DAY
+    if as_text:
+        moment = datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    verdict = decide(cluster(), hosts=[host(certificates=[{"path": path, "not_after": moment}])])
+    assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
+
+
+def test_a_flag_that_no_kubeadm_on_the_way_takes_out_is_a_blocker() -> None:
+    versions = ["1.35.4", "1.36.3"]
+    by_hop = decide(cluster(), "1.36.3", [host(kubelet={"flags": [FLAG]})], available=versions)
+    leap = decide(cluster(), "1.36.3", [host(kubelet={"flags": [FLAG]})], available=versions, workers="last_hop")
+    assert [f["severity"] for f in by_hop["findings"]] == ["warning"]
+    assert [f["severity"] for f in leap["findings"]] == ["blocker"]
+
+
+@pytest.mark.parametrize("result", [{}, {"info": {}}, {"info": {"node_name": ""}}])
+def test_a_result_without_a_name_is_no_host(result: dict[str, t.Any]) -> None:
+    assert read_host(result) is None

@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings on budgets, deprecated APIs and webhooks, both ways."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
+    budget,
+    cluster,
+    control_plane,
+    decide,
+    node,
+    pod,
+    said,
+)
+
+DAEMON = [{"kind": "DaemonSet", "controller": True}]
+PAIR = "poddisruptionbudget/shop/cart+cart2"
+
+
+@pytest.mark.parametrize(
+    ("budgets", "pods", "expected"),
+    [
+        pytest.param([budget(maxUnavailable=1, allowed=1)], [pod("a")], [], id="lets go"),
+        pytest.param([budget(minAvailable=1)], [pod("a")], ["budget-never-allows"], id="one of one"),
+        pytest.param(
+            [budget(maxUnavailable=0, expected=3, desired=3, healthy=3)], [pod("a")], ["budget-never-allows"], id="0"
+        ),
+        pytest.param(
+            [budget(maxUnavailable="0%", expected=3, desired=3, healthy=3)],
+            [pod("a")],
+            ["budget-never-allows"],
+            id="0%",
+        ),
+        pytest.param(
+            [budget(minAvailable=2, expected=3, desired=2, healthy=2)],
+            [pod("a")],
+            ["budget-used-up"],
+            id="used up for now",
+        ),
+        pytest.param([budget(minAvailable=1)], [], [], id="no pods"),
+        pytest.param([budget(minAvailable=1)], [pod("a", on="elsewhere")], [], id="pods on nodes that are not touched"),
+        pytest.param([budget(minAvailable=1)], [pod("a", ownerReferences=DAEMON)], [], id="pods of a DaemonSet stay"),
+        pytest.param([budget(minAvailable=1)], [pod("a", labels={"app": "x"})], [], id="other pods"),
+        pytest.param(
+            [budget(allowed=1), budget("cart2", allowed=1)],
+            [pod("a"), pod("b")],
+            ["budgets-overlap"],
+            id="two on one pod",
+        ),
+    ],
+)
+def test_budgets(budgets: list[t.Any], pods: list[t.Any], expected: list[str]) -> None:
+    verdict = decide(cluster(budgets=budgets, pods=[*control_plane("c1"), *pods]))
+    assert [f["id"] for f in verdict["findings"]] == expected
+
+
+def test_two_budgets_are_one_finding_that_names_them() -> None:
+    pods = [*control_plane("c1"), *(pod(f"p{i}") for i in range(5))]
+    verdict = decide(cluster(budgets=[budget(allowed=1), budget("cart2", allowed=1)], pods=pods))
+    assert [f["subject"] for f in verdict["findings"]] == [PAIR]
+    assert "shop/p0, shop/p1, shop/p2 and 2 more" in verdict["findings"][0]["evidence"]
+
+
+def test_a_broken_budget() -> None:
+    broken = budget()
+    broken["status"]["conditions"] = [
+        {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale"}
+    ]
+    verdict = decide(cluster(budgets=[broken], pods=[*control_plane("c1"), pod("a")]))
+    assert [(f["id"], f["severity"]) for f in verdict["findings"]] == [("budget-broken", "blocker")]
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed"])
+def test_budgets_do_not_protect_what_does_not_run(phase: str) -> None:
+    idle = pod("a")
+    idle["status"]["phase"] = phase
+    assert not api.is_evictable(idle)
+
+
+@pytest.mark.parametrize(
+    ("removed", "severity"), [("1.35", "blocker"), ("1.34", "blocker"), ("1.36", "note"), ("", "note")]
+)
+def test_deprecated_apis(removed: str, severity: str) -> None:
+    sample = {
+        "group": "flowcontrol.apiserver.k8s.io",
+        "version": "v1beta3",
+        "resource": "flowschemas",
+        "subresource": "",
+        "removed_release": removed,
+    }
+    answer = {"node": "c1", "address": "a", "version": "v1.34.4", "deprecated": [sample], "error": ""}
+    verdict = decide(cluster(api_servers=[answer]))
+    assert said(verdict) == [(severity, "deprecated-api-in-use", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")]
+
+
+def webhook(**changes: t.Any) -> dict[str, t.Any]:
+    """One that answers from two nodes and covers nothing that matters."""
+    return {
+        "configuration": "c",
+        "name": "n",
+        "service": "a/b",
+        "ready": ["w1", "w2"],
+        "covers_pods": False,
+        "covers_service_cidrs": False,
+        "namespaces": {},
+        "narrowed": False,
+        "timeout_s": 10,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ready", "covers_pods", "expected"),
+    [
+        ([], False, [("blocker", "webhook-down")]),
+        (["w1", "w1"], True, [("warning", "webhook-on-one-node")]),
+        (["w1", "w2"], True, []),
+        (["w1"], False, []),
+    ],
+)
+def test_webhooks(ready: list[str], covers_pods: bool, expected: list[t.Any]) -> None:
+    verdict = decide(cluster(webhooks=[webhook(ready=ready, covers_pods=covers_pods)]))
+    assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
+
+
+SYSTEM = {"kubernetes.io/metadata.name": "kube-system"}
+NOT_SYSTEM = {
+    "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]
+}
+
+
+@pytest.mark.parametrize(
+    ("hook", "labels", "expected"),
+    [
+        ({"covers_pods": True}, SYSTEM, ["webhook-covers-system-pods"]),
+        ({"covers_pods": True}, {}, []),
+        ({"covers_pods": True, "namespaces": NOT_SYSTEM}, SYSTEM, []),
+        ({"covers_pods": True, "narrowed": True}, SYSTEM, []),
+        ({"covers_pods": False}, SYSTEM, []),
+        ({"timeout_s": 30}, SYSTEM, ["webhook-slow"]),
+        ({"timeout_s": 10}, SYSTEM, []),
+    ],
+)
+def test_what_webhooks_cover(hook: dict[str, t.Any], labels: dict[str, str], expected: list[str]) -> None:
+    verdict = decide(cluster(webhooks=[webhook(**hook)], system_labels=labels))
+    assert [f["id"] for f in verdict["findings"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("hook", "to", "expected"),
+    [
+        ({"covers_service_cidrs": True}, "1.33.5", ["webhook-blocks-service-cidr"]),
+        ({"covers_service_cidrs": True}, "1.32.9", []),
+        ({"covers_service_cidrs": True, "narrowed": True}, "1.33.5", []),
+        ({}, "1.33.5", []),
+    ],
+)
+def test_webhooks_on_the_way_to_service_cidrs(hook: dict[str, t.Any], to: str, expected: list[str]) -> None:
+    old = {
+        "nodes": [node("c1", "v1.32.4", control_plane=True), node("w1", "v1.32.4")],
+        "pods": control_plane("c1", "v1.32.4", "3.5.24-0"),
+        "cluster_config": {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": "v1.32.4"},
+    }
+    verdict = decide(cluster(**old, webhooks=[webhook(**hook)]), to)
+    assert [f["id"] for f in verdict["findings"]] == expected
