@@ -76,6 +76,15 @@ options:
       - Folder with kubeadm patches on the node. kubeadm does not remember it, so it must be given at every upgrade that
         is to keep them.
     type: path
+  extra_flags:
+    description:
+      - Flags that components of a control-plane node get for a time, by component and flag, through patches of the
+        manifests that kubeadm writes. M(evergreen.kubeadm.static_pod_flags) takes them out, by the purpose C(upgrade).
+      - Flags that were added by that module for any purpose are carried over the upgrade in the same way. Those that
+        an earlier upgrade was given in this option, and this one is not, go.
+      - Where C(--emulated-version) in a manifest is not what this option wants, the node is not done.
+    type: dict
+    default: {}
   skip_phases:
     description: Phases of C(kubeadm upgrade) to leave out. What a phase would have done is then not asked as evidence.
     type: list
@@ -89,6 +98,13 @@ options:
     description: Whether kubeadm upgrades etcd where it runs as a static pod of the node.
     type: bool
     default: true
+  verbosity:
+    description:
+      - Level of kubeadm's log, from 0 to 10. What it adds is in RV(stderr_lines).
+      - V(5) adds stack traces. V(8) and more write what is sent to the API and received, which can be long.
+    type: int
+    default: 0
+    version_added: 0.2.0
   kubeconfig:
     description:
       - Kubeconfig on the node, for kubeadm and for the evidence.
@@ -235,7 +251,7 @@ evidence:
       description: The running control-plane pods of the node. Null where they could not be read.
       type: dict
       returned: when the node was looked at
-      sample: {"etcd": {"component": "etcd", "tag": "3.6.6-0", "ready": true}}
+      sample: {"etcd": {"component": "etcd", "tag": "3.6.6-0", "ready": true, "config_hash": "5145a57a"}}
     cluster_version:
       description: The version in the ConfigMap C(kubeadm-config).
       type: str
@@ -256,6 +272,11 @@ evidence:
       type: float
       returned: when the node was looked at
       sample: 1769860800.0
+    emulated_versions:
+      description: C(--emulated-version) in the manifests, by component, where C(kubeadm-config) does not set it.
+      type: dict
+      returned: when the node was looked at
+      sample: {"kube-apiserver": "1.34"}
     interrupted:
       description: Target of an earlier run on this node that is not known to have succeeded.
       type: str
@@ -286,13 +307,13 @@ rc:
   returned: when kubeadm was run and ended
   sample: 0
 stdout_lines:
-  description: What kubeadm printed.
+  description: What kubeadm printed, of a long output the last 5000 lines.
   type: list
   elements: str
   returned: when the node was looked at
   sample: ["[upgrade] SUCCESS! A control plane node of your cluster was upgraded to \"v1.35.4\"."]
 stderr_lines:
-  description: Its warnings and errors.
+  description: Its warnings and errors, and its log, of a long one the last 5000 lines.
   type: list
   elements: str
   returned: when the node was looked at
@@ -363,9 +384,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
     "patches": {"type": "path"},
+    "extra_flags": {"type": "dict", "default": {}},
     "skip_phases": {"type": "list", "elements": "str", "default": []},
     "certificate_renewal": {"type": "bool", "default": True},
     "etcd_upgrade": {"type": "bool", "default": True},
+    "verbosity": {"type": "int", "default": 0},
     "kubeconfig": {"type": "path"},
     "timeout_s": {"type": "int", "default": 1800},
 }
@@ -383,6 +406,11 @@ def options_of(params: dict[str, t.Any], node: Node) -> Options:
         certificate_renewal=params["certificate_renewal"],
         etcd_upgrade=params["etcd_upgrade"],
         kubeconfig=params["kubeconfig"] or "",
+        extra_flags={
+            component: {name: str(value) for name, value in flags.items()}
+            for component, flags in params["extra_flags"].items()
+        },
+        verbosity=params["verbosity"],
     )
     decisions.check_options(options)
     return options

@@ -65,13 +65,22 @@ class StaticPods(threading.Thread):
         self.binaries = binaries
         self.running: dict[str, tuple[str, subprocess.Popen[bytes] | None]] = {}
         self.mirrored: dict[str, str] = {}
+        self.asleep: set[str] = set()
+        """Pods whose new version starts only when the mirror pod of the old one is changed."""
         self.pause = threading.Event()
+        self._looking = threading.Lock()
 
     def run(self) -> None:
         while True:
-            if not self.pause.is_set():
-                self.look()
+            with self._looking:
+                if not self.pause.is_set():
+                    self.look()
             time.sleep(0.3)
+
+    def hold(self) -> None:
+        """Follow the manifests no longer; what is being done about them is finished first."""
+        with self._looking:
+            self.pause.set()
 
     def look(self) -> None:
         present: dict[str, tuple[str, dict[str, t.Any]]] = {}
@@ -93,7 +102,9 @@ class StaticPods(threading.Thread):
             if name not in self.running:
                 self.running[name] = (digest, self.start_pod(name, pod))
         for name, (digest, pod) in present.items():
-            if self.mirrored.get(name) != digest and self.mirror(name, digest, pod):
+            if self.mirrored.get(name) == digest or (name in self.asleep and not self.woken(name)):
+                continue
+            if self.mirror(name, digest, pod):
                 self.mirrored[name] = digest
 
     def wait_mirrored(self, seconds: float = 60) -> None:
@@ -112,6 +123,15 @@ class StaticPods(threading.Thread):
         return subprocess.Popen(
             container["command"], executable=str(self.binaries[version] / name), stdout=log, stderr=log
         )
+
+    def woken(self, name: str) -> bool:
+        annotations = ("-o", "jsonpath={.metadata.annotations}")
+        try:
+            return "evergreen.kubeadm/looked-at" in run(
+                *KUBECTL, "get", "pod", "-n", "kube-system", f"{name}-cp1", *annotations
+            )
+        except RuntimeError:
+            return False  # The API server is restarting.
 
     def mirror(self, name: str, digest: str, pod: dict[str, t.Any]) -> bool:
         body = json.loads(json.dumps(pod))
@@ -245,7 +265,11 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     seen["planned"] = module("kubeadm_upgrade", state="planned", **UPGRADE)
     seen["predicted"] = module("kubeadm_upgrade", check_mode=True, **UPGRADE)
     seen["not_verified"] = module("kubeadm_upgrade", state="verified", timeout_s=0, **UPGRADE)
-    seen["upgraded"] = module("kubeadm_upgrade", timeout_s=180, **UPGRADE)
+    # kubeadm waits for them: it ends in time only where they are woken.
+    pods.asleep = {"kube-controller-manager", "kube-scheduler"}
+    # As verbose as it can be: its steps must be found in that too.
+    seen["upgraded"] = module("kubeadm_upgrade", timeout_s=180, verbosity=10, **UPGRADE)
+    pods.asleep = set()
     seen["again"] = module("kubeadm_upgrade", **UPGRADE)
     seen["verified"] = module("kubeadm_upgrade", state="verified", **UPGRADE)
     seen["predicted_again"] = module("kubeadm_upgrade", check_mode=True, **UPGRADE)
@@ -257,7 +281,7 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
 def as_worker(pods: StaticPods) -> dict[str, t.Any]:
     """A worker of a cluster whose control plane is on the target: this node, with its manifests out of sight."""
     seen = {}
-    pods.pause.set()
+    pods.hold()
     MANIFESTS.rename("/etc/kubernetes/away")
     MANIFESTS.mkdir()
     Path("/etc/kubernetes/admin.conf").rename("/etc/kubernetes/away.conf")
@@ -280,6 +304,7 @@ def scenario_refused(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     before = {path.name: path.read_text() for path in MANIFESTS.iterdir()}
     refused = {**UPGRADE, "ignore_preflight_errors": []}
     seen = {"refused": module("kubeadm_upgrade", **refused)}
+    seen["refused_verbosely"] = module("kubeadm_upgrade", verbosity=5, **refused)
     seen["all"] = module("kubeadm_upgrade", **{**UPGRADE, "ignore_preflight_errors": ["all"]})
     seen["predicted"] = module("kubeadm_upgrade", check_mode=True, **UPGRADE)
     (MANIFESTS / "kube-scheduler.yaml").rename("/etc/kube-scheduler.yaml")
@@ -293,7 +318,7 @@ def scenario_interrupted(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     """A deadline that ends kubeadm, a controller that dies, and the tasks after them."""
     install(new)
     seen = {}
-    pods.pause.set()  # The static pods do not follow, so kubeadm waits.
+    pods.hold()  # The static pods do not follow, so kubeadm waits.
     seen["timed_out"] = module("kubeadm_upgrade", timeout_s=12, **UPGRADE)
     program = [sys.executable, "-m", "ansible_collections.evergreen.kubeadm.plugins.modules.kubeadm_upgrade"]
     first = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

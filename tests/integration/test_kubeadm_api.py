@@ -89,7 +89,7 @@ def test_mirror_pods_of_one_node(cluster: Cluster, unique: str) -> None:
                     "name": f"kube-scheduler-{name}",
                     "namespace": "kube-system",
                     "labels": {"component": "kube-scheduler", "tier": "control-plane"},
-                    "annotations": {"kubernetes.io/config.mirror": "x"},
+                    "annotations": {"kubernetes.io/config.mirror": "x", "kubernetes.io/config.hash": "x"},
                 },
                 "spec": {
                     "nodeName": name,
@@ -102,11 +102,22 @@ def test_mirror_pods_of_one_node(cluster: Cluster, unique: str) -> None:
             }
         )
     try:
+        api(cluster).annotate_pod(f"kube-scheduler-{names[0]}", {"test.example/a": "b"})
         found = api(cluster).mirror_pods(names[0])
+        listed = cluster.kubectl("get", "pod", "-n", "kube-system", f"kube-scheduler-{names[0]}", "-o", "json")
+        pod = json.loads(listed.stdout)
     finally:
         for name in names:
             cluster.kubectl("delete", "pod", "-n", "kube-system", f"kube-scheduler-{name}", "--force", "--wait=false")
-    assert found == {"kube-scheduler": MirrorPod("kube-scheduler", f"v1.35.4-{names[0]}", True)}
+    assert found == {"kube-scheduler": MirrorPod("kube-scheduler", f"v1.35.4-{names[0]}", True, "x")}
+    assert pod["metadata"]["annotations"] == {
+        "kubernetes.io/config.mirror": "x",
+        "kubernetes.io/config.hash": "x",
+        "test.example/a": "b",
+    }
+    with pytest.raises(Refused) as caught:
+        api(cluster).annotate_pod("no-such-pod", {"test.example/a": "b"})
+    assert caught.value.status == 404
 
 
 def test_a_wrong_credential_is_refused_and_not_told(cluster: Cluster) -> None:

@@ -21,7 +21,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and overla
 Results = dict[str, dict[str, t.Any]]
 
 
-def play(scenario: str, work: Path, program: str = "kubeadm_node.py") -> Results:
+def play(scenario: str, work: Path, program: str = "kubeadm_node.py", timeout_s: float = 240) -> Results:
     cache = golang.cache_directory()
     programs = (
         golang.kubernetes("1.34.4", "1.24"),
@@ -36,7 +36,7 @@ def play(scenario: str, work: Path, program: str = "kubeadm_node.py") -> Results
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=timeout_s,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -78,6 +78,10 @@ def test_upgrade(tmp_path: Path) -> None:
     assert predicted["diff"][0] == upgraded["diff"][0]
     assert predicted["bypasses"] == upgraded["bypasses"]
     assert (upgraded["from"], upgraded["to"], upgraded["rc"]) == ("v1.34.4", "v1.35.4", 0)
+    assert upgraded["command"][-1] == "--v=10"
+    said = "\n".join(upgraded["stderr_lines"])
+    assert "body=" in said
+    assert "PRIVATE KEY" not in said
     names = [step["name"] for step in upgraded["steps"]]
     order = ["preflight", "control-plane/etcd", "control-plane/kube-apiserver", "upload-config", "addon"]
     assert [name for name in names if name in order] == order
@@ -125,6 +129,10 @@ def test_refused(tmp_path: Path) -> None:
         check["name"] for check in refused["failure"]["checks"]
     ] == ["SystemVerification"]
     assert "Nothing was changed." in refused["hint"]
+    verbosely = seen["refused_verbosely"]
+    assert verbosely["failure"] == refused["failure"]
+    assert verbosely["msg"].replace(" --v=5", "") == refused["msg"]
+    assert len(verbosely["stderr_lines"]) > len(refused["stderr_lines"])
     assert "ignore_preflight_errors: all is refused" in seen["all"]["msg"]
     # A run that ended before it touched anything leaves no note behind.
     assert seen["predicted"]["evidence"]["interrupted"] == ""

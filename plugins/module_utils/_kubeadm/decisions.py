@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import output
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
@@ -19,6 +20,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Step,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
+
+MOST_VERBOSE = 10
 
 
 class UpgradeError(EvergreenError):
@@ -59,6 +62,11 @@ def check_options(options: Options) -> None:
         raise UpgradeError(
             "ignore_preflight_errors: all is refused: it hides every reason not to start.",
             hint="Name the checks that kubeadm reports, such as CreateJob.",
+        )
+    if not 0 <= options.verbosity <= MOST_VERBOSE:
+        raise UpgradeError(
+            f"verbosity {options.verbosity} is no level of kubeadm's log.",
+            hint=f"Choose one from 0 to {MOST_VERBOSE}; 5 adds stack traces, 8 and more what is sent and received.",
         )
 
 
@@ -106,6 +114,8 @@ def argv(kubeadm: str, options: Options) -> list[str]:
         command.append("--etcd-upgrade=false")
     if options.skip_phases:
         command.append(f"--skip-phases={','.join(options.skip_phases)}")
+    if options.verbosity:
+        command.append(f"--v={options.verbosity}")
     return command
 
 
@@ -204,6 +214,7 @@ def _judge_manifests(evidence: Evidence, options: Options) -> list[str]:
         for component in CONTROL_PLANE_COMPONENTS
         if not _same(evidence.manifest_tags.get(component, ""), options.target)
     ]
+    missing += _emulation.left_over(evidence.manifest_tags, evidence.emulated_versions, options.extra_flags)
     etcd, expected = evidence.manifest_tags.get("etcd", ""), evidence.expected_etcd_tag
     # kubeadm leaves an etcd that is newer than its own as it is.
     if etcd and expected and options.etcd_upgrade and _older(etcd, expected):

@@ -14,9 +14,9 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
@@ -147,12 +147,8 @@ def _running_kubelet(node: Node) -> JsonDict:
         "running": pid is not None,
         "running_version": node.kubelet_running_version(pid) if pid else "",
         "started_epoch": started,
-        "running_since": _utc(started) if started else "",
+        "running_since": utc_at(started) if started else "",
     }
-
-
-def _utc(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _server(node: Node, path: str) -> str:
@@ -210,7 +206,7 @@ def _certificates(node: Node, moment: float) -> list[JsonDict]:
                 {
                     "path": path,
                     "subject_cn": certificate.subject_cn,
-                    "not_after": _utc(certificate.not_after),
+                    "not_after": utc_at(certificate.not_after),
                     "days_left": int((certificate.not_after - moment) // 86400),
                 }
             )

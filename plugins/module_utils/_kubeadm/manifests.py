@@ -11,13 +11,8 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import StaticPod
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags
-
-
-def image_tag(image: str) -> str:
-    """``v1.35.4`` of ``registry:5000/a/kube-apiserver:v1.35.4@sha256:...``; empty where there is no tag."""
-    name = image.split("@", 1)[0].rsplit("/", 1)[-1]
-    return name.split(":", 1)[1] if ":" in name else ""
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of, dicts_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags, image_tag
 
 
 def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
@@ -26,7 +21,7 @@ def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
         manifest = _yamlread.load_mapping(text)
     except _yamlread.UnreadableYaml as error:
         return StaticPod(file=file, component=component, error=str(error))
-    spec = _dict(manifest.get("spec"))
+    spec = dict_of(manifest.get("spec"))
     containers = [c for c in spec.get("containers") or [] if isinstance(c, dict)]
     if manifest.get("kind") != "Pod" or not containers:
         return StaticPod(file=file, component=component, error="it is not a Pod with containers")
@@ -36,7 +31,7 @@ def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
     return StaticPod(
         file=file,
         component=component,
-        name=str(_dict(manifest.get("metadata")).get("name") or ""),
+        name=str(dict_of(manifest.get("metadata")).get("name") or ""),
         image=image,
         tag=image_tag(image),
         flags=container_flags(main),
@@ -53,13 +48,13 @@ def api_references(spec: dict[str, t.Any]) -> list[str]:
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         found.append(f"serviceaccount/{account}")
-    found += [f"resourceclaim/{claim.get('name')}" for claim in _dicts(spec.get("resourceClaims"))]
-    for volume in _dicts(spec.get("volumes")):
-        for source in [volume, *_dicts(_dict(volume.get("projected")).get("sources"))]:
+    found += [f"resourceclaim/{claim.get('name')}" for claim in dicts_of(spec.get("resourceClaims"))]
+    for volume in dicts_of(spec.get("volumes")):
+        for source in [volume, *dicts_of(dict_of(volume.get("projected")).get("sources"))]:
             found += _source_references(source)
-    for container in _dicts(spec.get("containers")) + _dicts(spec.get("initContainers")):
-        values = [_dict(variable.get("valueFrom")) for variable in _dicts(container.get("env"))]
-        for value in values + _dicts(container.get("envFrom")):
+    for container in dicts_of(spec.get("containers")) + dicts_of(spec.get("initContainers")):
+        values = [dict_of(variable.get("valueFrom")) for variable in dicts_of(container.get("env"))]
+        for value in values + dicts_of(container.get("envFrom")):
             for key, kind in (
                 ("configMapKeyRef", "configmap"),
                 ("secretKeyRef", "secret"),
@@ -84,11 +79,3 @@ def _source_references(source: dict[str, t.Any]) -> list[str]:
     if "serviceAccountToken" in source:
         found.append("serviceaccount/default")
     return found
-
-
-def _dict(value: t.Any) -> dict[str, t.Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: t.Any) -> list[dict[str, t.Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -63,6 +63,8 @@ class MirrorPod:
     component: str
     tag: str
     ready: bool
+    config_hash: str = ""
+    """Of the manifest that the kubelet made it from."""
 
 
 @dataclass
@@ -86,6 +88,8 @@ class Evidence:
     kubelet_running_version: str = ""
     kubelet_config_written: float = 0.0
     """When config.yaml of the kubelet was last written, seconds since the epoch."""
+    emulated_versions: dict[str, str] = field(default_factory=dict)
+    """--emulated-version in the manifests, by component, where kubeadm-config does not set it."""
     interrupted: str = ""
     """The target of an earlier run on this node that did not end; empty where there is none."""
 
@@ -104,6 +108,10 @@ class Options:
     certificate_renewal: bool = True
     etcd_upgrade: bool = True
     kubeconfig: str = ""
+    extra_flags: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
+    """Flags that components get for a time, by component."""
+    verbosity: int = 0
+    """The level of kubeadm's log; 0 leaves it as kubeadm has it."""
 
 
 @dataclass

@@ -24,9 +24,11 @@ _ADDONS_DEFERRED = re.compile(
     r"Skipping upgrade of addons because control plane instances \[(?P<names>[^\]]*)\] have not been upgraded"
 )
 _ADDON_APPLIED = re.compile(r"^\[addons\] Applied essential addon: (?P<name>\S+)")
-_ERROR_PHASE = re.compile(r"error execution phase (?P<phase>[a-z0-9/-]+): ")
+# Until 1.33 kubeadm with --v=5 writes each cause with its stack trace, the phase last and alone on its line.
+_ERROR_PHASE = re.compile(r"error execution phase (?P<phase>[a-z0-9/-]+)(?P<alone>: |$)")
 _CHECK = re.compile(r"^\s*\[ERROR (?P<name>[^\]]+)\]: (?P<text>.*)$")
 _KLOG_NOISE = re.compile(r"^[IW]\d{4} ")
+_TRACE_PLACE = re.compile(r"^\t\S+\.(?:go|s):\d+$")
 _STACK_TRACE = "To see the stack trace of this error execute with --v=5 or higher"
 ROLLED_BACK = "kubeadm has tried to recover everything into the earlier state"
 RESTORED_ETCD = "Rolling back etcd data"
@@ -152,8 +154,8 @@ def failed_checks(lines: list[Line]) -> list[dict[str, str]]:
 
 
 def error_lines(lines: list[Line]) -> list[str]:
-    """kubeadm's own words about its failure, without log noise and the hint about stack traces."""
-    errors = [line.text.rstrip() for line in lines if line.stream == "stderr"]
+    """kubeadm's own words about its failure, without log noise, stack traces and the hint about them."""
+    errors = _without_traces([line.text.rstrip() for line in lines if line.stream == "stderr"])
     errors = [
         text
         for text in errors
@@ -161,10 +163,19 @@ def error_lines(lines: list[Line]) -> list[str]:
     ]
     # kubeadm says the error once, at its end; what it prints before are checks and usage.
     for position, text in enumerate(errors):
-        if _ERROR_PHASE.search(text) or text.startswith("error: "):
+        phase = _ERROR_PHASE.search(text)
+        if phase and not phase["alone"]:
+            return errors
+        if phase or text.startswith("error: "):
             checks = [line for line in errors[:position] if _CHECK.match(line)]
             return checks + errors[position:]
     return errors
+
+
+def _without_traces(texts: list[str]) -> list[str]:
+    """`texts` without Go's stack traces: a function on one line, its place on the next."""
+    places = {number for number, text in enumerate(texts) if _TRACE_PLACE.match(text)}
+    return [text for number, text in enumerate(texts) if number not in places and number + 1 not in places]
 
 
 def failed_phase(lines: list[Line], steps: list[Step]) -> str:

@@ -15,7 +15,6 @@ later task finds it and waits for its end instead of starting a second one.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import signal
@@ -23,6 +22,7 @@ import subprocess
 import time
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, Line, Ran
 
@@ -33,7 +33,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-STATE = "/var/lib/evergreen-kubeadm"
 POLL_S = 0.2
 GRACE_S = 5.0
 """Between SIGTERM and SIGKILL at the deadline."""
@@ -48,13 +47,13 @@ class Runner:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.folder = node.path(STATE)
-        self._note = self.folder / "kubeadm-upgrade.json"
+        self.folder = node.path(_node_state.STATE)
+        self._note = str(self.folder / "kubeadm-upgrade.json")
         self._lock: t.IO[str] | None = None
 
     def acquire(self) -> None:
         """Keep other tasks away until this process ends. Raises Busy."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _node_state.make_folder(str(self.folder))
         self._lock = (self.folder / "kubeadm-upgrade.lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,10 +65,9 @@ class Runner:
     def unfinished(self) -> JsonDict:
         """The note of a run that nobody has seen succeed; empty where there is none."""
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            return _node_state.read_json(self._note)
         except (OSError, ValueError):
             return {}
-        return note if isinstance(note, dict) else {}
 
     def is_alive(self, note: JsonDict) -> bool:
         """Whether the kubeadm of a note still runs. The start time tells it from a later process of the same id."""
@@ -77,16 +75,13 @@ class Runner:
 
     def finished(self) -> None:
         """Success was proven: nothing is left to come back to."""
-        for path in (self._note, self._log("stdout"), self._log("stderr")):
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                continue
+        for path in (self._note, str(self._log("stdout")), str(self._log("stderr"))):
+            _node_state.remove(path)
 
     def run(self, argv: list[str], target: str, deadline: Deadline) -> Ran:
         """Start kubeadm and wait for its end; at the deadline its process group is ended."""
         note: JsonDict = {"target": target, "argv": argv, "started": time.time()}
-        self._write(note)
+        _node_state.write_json(self._note, note)
         with self._log("stdout").open("wb") as stdout, self._log("stderr").open("wb") as stderr:
             process = subprocess.Popen(
                 argv,
@@ -97,7 +92,7 @@ class Runner:
                 cwd="/",
                 env={**os.environ, "LC_ALL": "C"},
             )
-        self._write({**note, "pid": process.pid, "pid_started": self._started(process.pid)})
+        _node_state.write_json(self._note, {**note, "pid": process.pid, "pid_started": self._started(process.pid)})
         lines, timed_out = self._follow(process.pid, lambda: process.poll() is not None, deadline)
         rc = process.wait()
         return Ran(argv=argv, rc=None if timed_out else rc, lines=lines, timed_out=timed_out)
@@ -125,16 +120,6 @@ class Runner:
 
     def _log(self, stream: str) -> Path:
         return self.folder / f"kubeadm-upgrade.{stream}"
-
-    def _write(self, note: JsonDict) -> None:
-        """Replace the note in one step, so that a crash leaves the old one or the new one."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self._note.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(note, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._note)
 
     def _started(self, pid: int) -> str:
         """Ticks after boot at which a process started (proc(5), stat field 22); empty where it is gone or a zombie."""

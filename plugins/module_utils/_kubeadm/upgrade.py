@@ -12,10 +12,12 @@ import re
 import subprocess
 import time
 import typing as t
-from dataclasses import asdict
-from datetime import datetime, timezone
+from dataclasses import asdict, replace
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, output
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import FLAG
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, output, patches
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import NoAnswer, NodeApi, Refused
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.decisions import UpgradeError
@@ -29,16 +31,24 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Ran,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Runner, plain_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.waking import Waker
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.used import component_args
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import flagging, flags
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
+FLAGS_PURPOSE = "upgrade"
+"""What flags of the option extra_flags are noted under; static_pod_flags takes them out by it."""
+_PATCHES = f"{_node_state.STATE}/patches"
 _LOOK_S = 1.0
 _REQUEST_S = 5.0
 _FOLLOW_S = 90.0
 """How long the processes may take to follow manifests that are new already, before kubeadm is run again."""
 _READ_ONLY_S = 120.0
+LINES_KEPT = 5000
+"""Of each stream in the result: a verbose log has a megabyte and more."""
 
 
 class NodeUpgrade:
@@ -65,6 +75,7 @@ class NodeUpgrade:
             control_plane=self.options.role != "worker",
             manifest_tags={component: pod.tag for component, pod in pods.items()},
             kubelet_config_written=self.node.modified(node_paths.KUBELET_CONFIG),
+            emulated_versions={name: pod.flags[FLAG] for name, pod in pods.items() if FLAG in pod.flags},
             interrupted=str(note.get("target") or ""),
         )
         if not evidence.control_plane:
@@ -106,6 +117,9 @@ class NodeUpgrade:
         evidence.cluster_version_error = ""
         local = (configuration.get("etcd") or {}).get("local") or {}
         evidence.expected_etcd_tag = str(local.get("imageTag") or "")
+        for component in list(evidence.emulated_versions):
+            if any(name == FLAG for name, _value in component_args(configuration, component)):
+                del evidence.emulated_versions[component]
 
     def _api(self, address: str = "") -> NodeApi:
         """Read anew each time: kubeadm renews the certificates in these files while it runs."""
@@ -175,7 +189,8 @@ class NodeUpgrade:
             return {}
         self.notes.append("An earlier task had started kubeadm on this node; it was still running and was waited for.")
         before = self.observe()
-        ran = self.runner.attach(note, self.deadline)
+        with Waker(self.node, self._api, before.mirror_pods):
+            ran = self.runner.attach(note, self.deadline)
         if ran.timed_out:
             raise self._failed(ran, before)
         if note.get("target") != self.options.target or not output.succeeded(ran.lines, self.options.role):
@@ -192,11 +207,32 @@ class NodeUpgrade:
             self.deadline.sleep(_LOOK_S)
 
     def _act(self, before: Evidence) -> JsonDict:
+        options = replace(self.options, patches=self._patches())
         started = time.time()
-        ran = self.runner.run(decisions.argv(self._kubeadm, self.options), self.options.target, self.deadline)
+        with Waker(self.node, self._api, before.mirror_pods):
+            ran = self.runner.run(decisions.argv(self._kubeadm, options), options.target, self.deadline)
         if ran.timed_out or ran.rc != 0:
             raise self._failed(ran, before)
         return self._proven(before, ran, started)
+
+    def _patches(self) -> str:
+        """The folder of patches for kubeadm: the user's own, unless components have flags for a time."""
+        words: dict[str, list[str]] = {}
+        for component in CONTROL_PLANE_COMPONENTS if self.options.role != "worker" else ():
+            note = flagging.note_of(component)
+            noted = flagging.read_note(note)
+            extra = flags.words_of(self.options.extra_flags.get(component, {}))
+            # What an earlier upgrade was given and this one is not goes with the manifest that kubeadm replaces.
+            earlier = noted.pop(FLAGS_PURPOSE, [])
+            if extra:
+                noted[FLAGS_PURPOSE] = extra
+            if extra != earlier:
+                flagging.write_note(note, noted)
+            words[component] = flags.noted(noted)
+        if not any(words.values()):
+            return self.options.patches
+        patches.compose(_PATCHES, self.options.patches, words)
+        return _PATCHES
 
     def _proven(self, before: Evidence, ran: Ran, started: float) -> JsonDict:
         """Wait until the evidence says done. Raises UpgradeError at the deadline."""
@@ -206,6 +242,7 @@ class NodeUpgrade:
             missing = self._unproven(after, started)
             if not missing:
                 self.runner.finished()
+                patches.remove(_PATCHES)
                 return self.result(before, after, changed=True, ran=ran)
             if self.deadline.expired():
                 raise UpgradeError(
@@ -349,8 +386,8 @@ class NodeUpgrade:
             "command": ran.argv if ran else decisions.argv("kubeadm", self.options) if will else [],
             # Ansible takes any rc but 0, null included, for a failure.
             **({"rc": ran.rc} if ran and ran.rc is not None else {}),
-            "stdout_lines": ran.stream("stdout") if ran else [],
-            "stderr_lines": ran.stream("stderr") if ran else [],
+            "stdout_lines": ran.stream("stdout")[-LINES_KEPT:] if ran else [],
+            "stderr_lines": ran.stream("stderr")[-LINES_KEPT:] if ran else [],
             "manifest_diff": manifest_diff,
             "plan": None,
             "notes": self.notes,
@@ -368,15 +405,11 @@ def _step(step: JsonDict) -> JsonDict:
     finished = step["finished"]
     return {
         "name": step["name"],
-        "started": _utc(step["started"]),
-        "finished": _utc(finished) if finished else "",
+        "started": utc_at(step["started"]),
+        "finished": utc_at(finished) if finished else "",
         "duration_s": round(finished - step["started"], 1) if finished else None,
         "outcome": step["outcome"],
     }
-
-
-def _utc(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _diff(listed: list[JsonDict], seen: dict[str, str] | None, manifest_diff: str) -> list[dict[str, str]]:

@@ -233,6 +233,15 @@ def test_all_is_refused(name: str) -> None:
         decisions.check_options(options(ignore_preflight_errors=("CreateJob", name)))
 
 
+@pytest.mark.parametrize(("verbosity", "fails"), [(-1, True), (0, False), (10, False), (11, True)])
+def test_verbosity(verbosity: int, fails: bool) -> None:
+    if fails:
+        with pytest.raises(UpgradeError, match=f"verbosity {verbosity} is no level"):
+            decisions.check_options(options(verbosity=verbosity))
+    else:
+        decisions.check_options(options(verbosity=verbosity))
+
+
 ALL: dict[str, t.Any] = {
     "ignore_preflight_errors": ("CreateJob", "ImagePull"),
     "skip_phases": ("addon/coredns",),
@@ -240,6 +249,7 @@ ALL: dict[str, t.Any] = {
     "certificate_renewal": False,
     "etcd_upgrade": False,
     "kubeconfig": "/k",
+    "verbosity": 10,
 }
 ALL_FLAGS = [
     "--kubeconfig=/k",
@@ -248,6 +258,7 @@ ALL_FLAGS = [
     "--certificate-renewal=false",
     "--etcd-upgrade=false",
     "--skip-phases=addon/coredns",
+    "--v=10",
 ]
 
 

@@ -135,6 +135,34 @@ def test_errors() -> None:
     assert not output.rolled_back(found)
 
 
+def errors_of(name: str) -> list[Line]:
+    return lines(*(FIXTURES / name).read_text().splitlines(), stream="stderr")
+
+
+def test_errors_of_a_verbose_run_have_no_stack_traces() -> None:
+    found = errors_of("node-1.35.4-v5-checks.stderr")
+    errors = output.error_lines(found)
+    assert [text.split("]")[0].strip() for text in errors[:-1]] == [
+        "[ERROR SystemVerification",
+        "[ERROR ContainerRuntimeVersion",
+    ]
+    assert errors[-1] == "error: error execution phase preflight: preflight checks failed"
+    assert output.failed_phase(found, []) == "preflight"
+
+
+def test_errors_of_an_older_verbose_run_keep_their_causes() -> None:
+    """Until 1.33 the cause comes first, and the phase last and alone."""
+    found = errors_of("node-1.33.13-v5-refused.stderr")
+    errors = output.error_lines(found)
+    assert len(errors) == 3
+    assert errors[0].endswith("connect: connection refused")
+    assert errors[1:] == ["failed to get config map", "unable to fetch the kubeadm-config ConfigMap"]
+    phase = lines("error execution phase control-plane", "main.main", "\tx/main.go:47", stream="stderr")
+    assert output.error_lines(found + phase) == [*errors, "error execution phase control-plane"]
+    assert output.failed_phase(found + phase, []) == "control-plane"
+    assert not output.succeeded(found + phase, "worker")
+
+
 def test_unknown_flag_is_an_error_without_a_phase() -> None:
     found = lines("error: unknown flag: --nope", stream="stderr")
     assert output.error_lines(found) == ["error: unknown flag: --nope"]

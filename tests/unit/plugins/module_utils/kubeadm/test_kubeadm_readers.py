@@ -16,21 +16,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubecon
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
-@pytest.mark.parametrize(
-    ("image", "tag"),
-    [
-        ("registry.k8s.io/kube-apiserver:v1.35.4", "v1.35.4"),
-        ("registry.example:5000/k8s/etcd:3.6.6-0", "3.6.6-0"),
-        ("registry.example:5000/k8s/etcd", ""),
-        ("registry.k8s.io/etcd:3.6.6-0@sha256:0f", "3.6.6-0"),
-        ("registry.k8s.io/etcd@sha256:0f", ""),
-        ("", ""),
-    ],
-)
-def test_image_tag(image: str, tag: str) -> None:
-    assert manifests.image_tag(image) == tag
-
-
 @pytest.mark.parametrize(("version", "etcd", "port"), [("1.34.4", "3.6.5-0", "6443"), ("1.35.4", "3.6.6-0", "6443")])
 def test_real_manifests(version: str, etcd: str, port: str) -> None:
     pods = {
