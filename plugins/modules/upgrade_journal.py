@@ -43,21 +43,27 @@ options:
       - V(run_started) begins a new journal; an older file is kept beside it with the ending C(.1).
         O(data) holds C(run_id), C(from) and C(to).
       - V(run_finished) ends it. V(run_failed) ends it with C(message), C(hint) and C(step) in O(data).
-      - V(plan) records C(hops), C(findings), C(nodes) (a list of C(name), C(role), C(version), and C(host) where the
-        inventory calls the node something else) and C(movable_pods) (how many pods a drain can move) in O(data).
+        V(run_stopped) ends one that was to stop after a stage, with C(stage) and C(message) in O(data).
+      - V(plan) records C(hops), C(findings), C(nodes) (a list of C(name), C(role), C(version), C(movable_pods)
+        (how many pods a drain of it would move), and C(host) where the inventory calls the node something else), and
+        C(movable_pods) where the number of all of them is known otherwise, in O(data).
       - V(hop) records that a hop began, with C(number), C(from), C(to) and C(etcd_image_tag) in O(data).
       - V(step) with O(name) begins that step on the host and ends the host's step before it.
         Without O(name), O(status=finished) or O(status=failed) ends the host's last one; a finished one may have the
         C(version) that the node was seen to run in O(data), for reports of runs that come to no V(verified).
-      - V(evictions) records the C(pods) that M(evergreen.kubeadm.drain_node) returned, in O(data).
+      - V(evictions) records that a drain ended, with its C(node) and the C(pods) that M(evergreen.kubeadm.drain_node)
+        returned, in O(data).
       - V(finding) records one finding, V(bypass) a check that was passed over (C(name), C(reason), C(value)),
         V(verified) the C(nodes) as they were seen at the end, V(note) anything else.
+      - V(set_aside) records that the run went on without the host, with C(node), C(step), C(message), C(hint), C(says),
+        C(diagnostics) (a folder) and C(serving) (whether it takes pods) in O(data).
     type: str
     required: true
     choices:
       - run_started
       - run_finished
       - run_failed
+      - run_stopped
       - plan
       - hop
       - step
@@ -65,6 +71,7 @@ options:
       - finding
       - bypass
       - verified
+      - set_aside
       - note
   name:
     description:

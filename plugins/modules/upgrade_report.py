@@ -73,7 +73,10 @@ report:
   type: dict
   contains:
     result:
-      description: How the run ended, V(succeeded), V(failed) or V(interrupted).
+      description:
+        - How the run ended, V(succeeded), V(partial), V(failed), V(interrupted), or V(stopped) where it was to stop
+          after a stage.
+        - V(partial) is a run that did all it was to do, except for nodes that it had set aside.
       type: str
       sample: succeeded
     from:
@@ -129,6 +132,10 @@ report:
           description: Seconds between the two.
           type: float
           sample: 398.333
+        evictions:
+          description: The C(pods), C(total), C(per_pod) and C(minimum) of RV(report.evictions), of this hop alone.
+          type: dict
+          sample: {"pods": 12, "total": 14, "per_pod": 1.167, "minimum": 1.083}
     nodes:
       description:
         - The nodes, each with C(name), C(role), C(from), C(to) (the version that was seen on it afterwards, else null)
@@ -148,11 +155,15 @@ report:
       sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": []}, "services": {}}
     evictions:
       description:
-        - C(total) pods were evicted; C(pods) could be moved at the start of the run; C(per_pod) is the one divided by
-          the other; C(moves) lists the evicted pods with C(namespace), C(name), C(owner), C(node) and C(evicted_at).
+        - C(total) pods were evicted; C(pods) could be moved at the start of the run, on the nodes that were drained;
+          C(per_pod) is the one divided by the other; C(moves) lists the evicted pods with C(namespace), C(name),
+          C(owner), C(node) and C(evicted_at).
         - Where the journal does not have the number of movable pods, C(pods) is that of the distinct pods evicted.
+        - C(minimum) is the least C(per_pod) that an upgrade in place can have. In each hop the pods of the first worker
+          move twice, unless a worker that is not drained can take them, and all others once. It is null where the
+          journal does not have the movable pods of each node.
       type: dict
-      sample: {"pods": 12, "total": 15, "per_pod": 1.25, "moves": []}
+      sample: {"pods": 12, "total": 14, "per_pod": 1.167, "minimum": 1.083, "moves": []}
     findings:
       description: What was found before and during the run, as M(evergreen.kubeadm.skew_check) gives it.
       type: list
@@ -164,9 +175,23 @@ report:
       elements: dict
       sample: []
     failure:
-      description: For a failed run its C(host), C(step), C(message) and C(hint); else null.
+      description:
+        - For a failed run its C(host), C(step), C(message) and C(hint), with C(says), what the node itself says about
+          it, and C(diagnostics), the folder with more of it, empty where there is none. Else null.
       type: dict
-      sample: {"host": "worker1", "step": "drain", "message": "One pod is left.", "hint": "Look at its budget."}
+      sample: {"host": "worker1", "step": "drain", "message": "One pod is left.", "hint": "Look at its budget.",
+        "says": [], "diagnostics": ""}
+    set_aside:
+      description:
+        - The nodes that the run went on without, each with C(host), C(node), C(time), C(step), C(message), C(hint),
+          C(says), C(diagnostics) and C(serving), which is whether it takes pods; null where nobody knows.
+      type: list
+      elements: dict
+      sample: []
+    stop:
+      description: For a run that stopped its C(stage), and a C(message) with what is left; else null.
+      type: dict
+      sample: {"stage": "backup", "message": "Stopped after the stage backup of the hop 1.34.4 to 1.35.4."}
 page:
   description: The texts and positions that the HTML page of the role P(evergreen.kubeadm.report#role) shows.
   returned: success

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of
+
 Json = dict[str, t.Any]
 
 BYPASSES = {
     "kubelet_drain_delete_emptydir_data": "The data of emptyDir volumes on drained nodes is lost.",
     "kubelet_drain_force": "Pods without a controller are evicted and not made again.",
+    "kubelet_patch_without_drain": "Kubelets that only change their patch are replaced with the pods on their nodes.",
     "kubelet_drain_disable_eviction": "Pods are deleted past their budgets.",
     "control_plane_ignore_preflight_errors": "These checks of kubeadm do not stop the upgrade.",
     "worker_ignore_preflight_errors": "These checks of kubeadm do not stop the upgrade.",
+    "rollback_accepted_findings": "These findings do not stop the way back.",
+    "upgrade_finalize": "The upgrade cannot be taken back any more, except by a restore.",
+    "upgrade_max_failed_workers": "The run goes on without so many workers that fail.",
     "preflight_accepted_findings": "These findings do not stop the upgrade.",
 }
 """What each option of the playbooks gives up."""
@@ -27,7 +33,7 @@ def bypasses(options: object) -> list[Json]:
 
     `options` are those that ``run_started`` of the journal holds; anything else counts as none.
     """
-    given = options if isinstance(options, dict) else {}
+    given = dict_of(options)
     found: list[Json] = []
     for name, reason in BYPASSES.items():
         value = given.get(name)

@@ -15,12 +15,17 @@ import datetime
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dicts_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.aside import set_aside
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.bypasses import bypasses
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import data_of, node_of_host
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.evictions import evictions, per_hop
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.steps import Step, Steps
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 Json = dict[str, t.Any]
 FAILURES_KEPT = 100
+ENDS = ("run_finished", "run_failed", "run_stopped")
 API_TARGET = "api"
 SERVICE_PREFIX = "service/"
 
@@ -49,11 +54,12 @@ def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
     documents.
     """
     events = newest_run(journal)
-    data = {name: [_data(event) for event in events if event.get("event") == name] for name in ("run_started", "plan")}
-    start = data["run_started"][0] if data["run_started"] else {}
+    starts = [data_of(event) for event in events if event.get("event") == "run_started"]
+    start = starts[0] if starts else {}
     steps = Steps.replay(events)
-    end = next((event for event in reversed(events) if event.get("event") in ("run_finished", "run_failed")), None)
-    result = outcome(end, steps)
+    end = next((event for event in reversed(events) if event.get("event") in ENDS), None)
+    aside = set_aside(events)
+    result = outcome(end, steps, [node["host"] for node in aside])
     started = events[0].get("time") if events else None
     finished = end.get("time") if end else None
     return {
@@ -72,27 +78,33 @@ def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
         "bypasses": _distinct(
             [
                 *bypasses(start.get("options")),
-                *(_data(event) for event in events if event.get("event") == "bypass"),
+                *(data_of(event) for event in events if event.get("event") == "bypass"),
             ]
         ),
-        "failure": failure(events, end, steps) if result == "failed" else None,
+        "set_aside": aside,
+        "failure": failure(end, steps, [node["host"] for node in aside]) if result == "failed" else None,
+        "stop": {key: data_of(end).get(key) for key in ("stage", "message")} if result == "stopped" else None,
     }
 
 
 def hops(events: Sequence[Json], finished: str | None) -> list[Json]:
-    """``{from, to, etcd_image_tag, started, finished, duration_s}`` of each hop; one ends where the next begins."""
+    """``{from, to, etcd_image_tag, started, finished, duration_s, evictions}`` of each hop.
+
+    One ends where the next begins.
+    """
     begun = [event for event in events if event.get("event") == "hop"]
     ends = [event.get("time") for event in begun[1:]] + [finished]
     return [
         {
-            "from": _tag(_data(event).get("from")),
-            "to": _tag(_data(event).get("to")),
-            "etcd_image_tag": _data(event).get("etcd_image_tag") or "",
+            "from": _tag(data_of(event).get("from")),
+            "to": _tag(data_of(event).get("to")),
+            "etcd_image_tag": data_of(event).get("etcd_image_tag") or "",
             "started": event.get("time"),
             "finished": end,
             "duration_s": seconds_between(event.get("time"), end),
+            "evictions": figures,
         }
-        for event, end in zip(begun, ends)
+        for event, end, figures in zip(begun, ends, per_hop(events))
     ]
 
 
@@ -105,13 +117,19 @@ def newest_run(journal: Sequence[Json]) -> list[Json]:
     return list(journal[begin:])
 
 
-def outcome(end: Json | None, steps: Steps) -> str:
-    """``succeeded``, ``failed`` or ``interrupted``: the end of the journal decides, then a host that stands failed."""
+def outcome(end: Json | None, steps: Steps, aside: Sequence[str] = ()) -> str:
+    """``succeeded``, ``partial``, ``failed``, ``stopped`` or ``interrupted``.
+
+    The end of the journal decides, then a host that stands failed and was not
+    set aside. A run that ended well without some host is partial.
+    """
     if end is None:
-        return "failed" if steps.failed_hosts() else "interrupted"
+        return "failed" if set(steps.failed_hosts()) - set(aside) else "interrupted"
     if end.get("event") == "run_failed" or end.get("status") == "failed":
         return "failed"
-    return "succeeded"
+    if end.get("event") == "run_stopped":
+        return "stopped"
+    return "partial" if aside else "succeeded"
 
 
 def nodes(events: Sequence[Json], steps: Steps, result: str) -> list[Json]:
@@ -148,19 +166,6 @@ def nodes(events: Sequence[Json], steps: Steps, result: str) -> list[Json]:
     return made
 
 
-def node_of_host(host: str, known: Mapping[str, Json]) -> str:
-    """The name of the node that the inventory calls `host`: as the plan says, the same, or the only one with its
-    first label (``cp1`` and ``cp1.example.org``); `host` itself where there is none.
-    """
-    for name, node in known.items():
-        if node.get("host") == host:
-            return name
-    if host in known:
-        return host
-    alike = [name for name in known if name.split(".")[0] == host.split(".", maxsplit=1)[0]]
-    return alike[0] if len(alike) == 1 else host
-
-
 def availability(probe: Sequence[Json]) -> Json:
     """``{api, services: {name}}``, each ``{requests, failed, longest_gap_s, failures, failed_seconds}``.
 
@@ -194,61 +199,25 @@ def availability(probe: Sequence[Json]) -> Json:
     }
 
 
-def evictions(events: Sequence[Json]) -> Json:
-    """``{pods, total, per_pod, moves}``.
-
-    `total` counts the pods that were evicted, each by its UID. `pods` is the
-    number of movable pods at the start of the run where the journal has it;
-    else the distinct pods of the moves by namespace and name, by which a
-    replacement under a new name counts as another pod.
-    """
-    moves: dict[tuple[object, ...], Json] = {}
-    movable: int | None = None
-    for event in events:
-        data = _data(event)
-        if event.get("event") == "plan" and movable is None:
-            movable = _count(data.get("movable_pods"))
-        if event.get("event") != "evictions":
-            continue
-        if movable is None:
-            movable = _count(data.get("workload_pods"))
-        for pod in _dicts(data.get("pods")):
-            if pod.get("evicted_at"):
-                identity = (
-                    (pod["uid"],) if pod.get("uid") else (pod.get("namespace"), pod.get("name"), pod["evicted_at"])
-                )
-                moves.setdefault(
-                    identity, {key: pod.get(key) for key in ("namespace", "name", "owner", "node", "evicted_at")}
-                )
-    distinct = len({(move["namespace"], move["name"]) for move in moves.values()})
-    pods = movable if movable is not None else distinct
-    return {
-        "pods": pods,
-        "total": len(moves),
-        "per_pod": round(len(moves) / pods, 3) if pods else 0.0,
-        "moves": list(moves.values()),
-    }
-
-
 def findings(events: Sequence[Json]) -> list[Json]:
     """The findings of the plans and those that were recorded on the way, each once."""
     found: list[Json] = []
     for event in events:
         if event.get("event") == "plan":
-            found.extend(_dicts(_data(event).get("findings")))
-        elif event.get("event") == "finding" and _data(event):
-            found.append(_data(event))
+            found.extend(dicts_of(data_of(event).get("findings")))
+        elif event.get("event") == "finding" and data_of(event):
+            found.append(data_of(event))
     return _distinct(found)
 
 
-def failure(events: Sequence[Json], end: Json | None, steps: Steps) -> Json:
-    """``{host, step, message, hint}`` of what ended the run.
+def failure(end: Json | None, steps: Steps, aside: Sequence[str] = ()) -> Json:
+    """``{host, step, message, hint, says, diagnostics}`` of what ended the run.
 
     The first host that stands failed is the cause; the event that ended the
     run may come from another host, because handlers run where they can.
     """
-    data = _data(end) if end else {}
-    failed = steps.failed_hosts()
+    data = data_of(end) if end else {}
+    failed = [host for host in steps.failed_hosts() if host not in aside]
     host = data.get("host") or (failed[0] if failed else None) or (end or {}).get("host")
     last = steps.last(str(host)) if host else None
     seen = last.data if last and last.status == "failed" else {}
@@ -257,6 +226,8 @@ def failure(events: Sequence[Json], end: Json | None, steps: Steps) -> Json:
         "step": data.get("step") or (last.name if last else None),
         "message": data.get("message") or seen.get("message") or "The journal does not say what failed.",
         "hint": data.get("hint") or seen.get("hint") or "",
+        "says": [str(line) for line in data.get("says") or []],
+        "diagnostics": data.get("diagnostics") or "",
     }
 
 
@@ -278,7 +249,7 @@ def _node_versions(events: Sequence[Json], name: str, *, keep_first: bool) -> di
     found: dict[str, Json] = {}
     for event in events:
         if event.get("event") == name:
-            for node in _dicts(_data(event).get("nodes")):
+            for node in dicts_of(data_of(event).get("nodes")):
                 if isinstance(node.get("name"), str) and not (keep_first and node["name"] in found):
                     found[node["name"]] = node
     return found
@@ -286,21 +257,6 @@ def _node_versions(events: Sequence[Json], name: str, *, keep_first: bool) -> di
 
 def _nothing_measured() -> Json:
     return {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": [], "failed_seconds": []}
-
-
-def _data(event: Json | None) -> Json:
-    data = (event or {}).get("data")
-    return data if isinstance(data, dict) else {}
-
-
-def _dicts(value: object) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _count(value: object) -> int | None:
-    """A number of things; a template may have made a text of it."""
-    text = str(value)
-    return int(text) if text.isdigit() else None
 
 
 def _distinct(items: Sequence[Json]) -> list[Json]:

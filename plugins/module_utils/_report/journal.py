@@ -19,10 +19,13 @@ import re
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, redact
+
 EVENTS = (
     "run_started",
     "run_finished",
     "run_failed",
+    "run_stopped",
     "plan",
     "hop",
     "step",
@@ -30,20 +33,14 @@ EVENTS = (
     "finding",
     "bypass",
     "verified",
+    "set_aside",
     "note",
 )
 STATUSES = ("started", "finished", "failed")
 
-HIDDEN = "(hidden)"
 _SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:password|passphrase|passwd|secret|token|api_?key|private_?key|client_?key|certificate_?key)$",
     re.IGNORECASE,
-)
-_SECRET_TEXT = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"  # PEM
-    r"|(?<=Bearer )[A-Za-z0-9._~+/=-]{8,}"  # RFC 6750
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # JSON web token
-    re.DOTALL,
 )
 
 
@@ -52,7 +49,7 @@ def plain(value: t.Any, name: str = "") -> t.Any:
 
     Accepts what a task's arguments can be: subclasses of the built-in types
     that carry tags (ansible-core 2.19), dates from YAML, sets, bytes. A text
-    under the name of a secret, a private key and a bearer token become
+    under the name of a secret, and what looks like one in any other, becomes
     ``(hidden)``: a journal is shown to people and kept as an artifact.
     """
     if value is None or isinstance(value, bool):
@@ -72,7 +69,7 @@ def plain(value: t.Any, name: str = "") -> t.Any:
     text = plain_text(value)
     if text and _SECRET_NAME.search(name):
         return HIDDEN
-    return _SECRET_TEXT.sub(HIDDEN, text)
+    return redact(text)
 
 
 def plain_text(value: object) -> str:

@@ -24,15 +24,18 @@ NONE = "\N{EN DASH}"
 ROLES = {"control_plane": "control plane", "first_control_plane": "control plane"}
 SENTENCES = {
     "succeeded": "The upgrade succeeded",
+    "partial": "The upgrade is done except for the nodes that were set aside",
     "failed": "The upgrade failed",
+    "stopped": "The upgrade stopped where it was asked to",
     "interrupted": "The upgrade was interrupted",
 }
 
 
 def page(report: Mapping[str, t.Any]) -> Json:
     """Everything that templates/report.html.j2 prints which is not in `report` as it stands."""
-    scale = Scale(report)
+    scale, hops = Scale(report), report["hops"]
     steps = [step["name"] for node in report["nodes"] for step in node["steps"]]
+    aside = [node["node"] for node in report.get("set_aside") or []]
     colours = {name: index % COLOURS for index, name in enumerate(dict.fromkeys(steps))}
     return {
         "sentence": SENTENCES.get(report["result"], str(report["result"])),
@@ -50,10 +53,11 @@ def page(report: Mapping[str, t.Any]) -> Json:
             "rows": [row(node, scale, colours) for node in report["nodes"] if node["steps"]],
             "marks": marks(report["availability"], scale),
         },
-        "nodes": [node_line(node) for node in report["nodes"]],
+        "nodes": [node_line(node, aside) for node in report["nodes"]],
         "evictions": {
-            **{key: count(report["evictions"][key]) for key in ("pods", "total")},
-            "per_pod": f"{report['evictions']['per_pod']:.2f}",
+            **figures(report["evictions"]),
+            # One hop is the whole run.
+            "hops": [{"to": hop["to"], **figures(hop["evictions"])} for hop in hops] if len(hops) > 1 else [],
             "moves": [{**move, "at": clock(move["evicted_at"])} for move in report["evictions"]["moves"]],
         },
         "findings": grouped(report["findings"]),
@@ -157,11 +161,23 @@ def tiles(availability: Mapping[str, t.Any]) -> list[Json]:
     ]
 
 
-def node_line(node: Mapping[str, t.Any]) -> Json:
-    """One row of the table of nodes."""
+def figures(evictions: Mapping[str, t.Any]) -> Json:
+    """How often pods were evicted, of the run or of a hop."""
+    least = evictions["minimum"]
+    return {
+        **{key: count(evictions[key]) for key in ("pods", "total")},
+        "per_pod": f"{evictions['per_pod']:.2f}",
+        "minimum": NONE if least is None else f"{least:.2f}",
+    }
+
+
+def node_line(node: Mapping[str, t.Any], aside: Sequence[str] = ()) -> Json:
+    """One row of the table of nodes; `aside` are those that the run went on without."""
     known = [step["duration_s"] for step in node["steps"] if step["duration_s"] is not None]
     statuses = [step["status"] for step in node["steps"]]
-    if "failed" in statuses[-1:]:
+    if node["name"] in aside:
+        status = "set aside"
+    elif "failed" in statuses[-1:]:
         status = "failed"
     elif "interrupted" in statuses[-1:]:
         status = "interrupted"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import data_of
+
 NAMELESS = "unnamed"
 
 
@@ -45,7 +47,7 @@ class Steps:
             time, host = str(event.get("time") or ""), event.get("host")
             if event.get("event") == "step" and host:
                 steps._step(str(host), time, event)
-            elif event.get("event") == "run_finished":
+            elif event.get("event") in ("run_finished", "run_stopped"):
                 for name in steps.hosts():
                     steps._end_open(name, time, "finished")
             elif event.get("event") == "run_failed":
@@ -78,8 +80,7 @@ class Steps:
 
     def _step(self, host: str, time: str, event: dict[str, t.Any]) -> None:
         name, status = event.get("name"), event.get("status")
-        found = event.get("data")
-        data = found if isinstance(found, dict) else {}
+        data = data_of(event)
         open_step = self._open(host)
         if status in ("finished", "failed"):
             last = self.last(host)

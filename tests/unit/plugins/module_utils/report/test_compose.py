@@ -12,10 +12,9 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import (
     availability,
     compose,
-    evictions,
-    node_of_host,
     seconds_between,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import node_of_host
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.page import page
 
@@ -23,7 +22,7 @@ Json = dict[str, t.Any]
 
 KEYS = [
     "result", "from", "to", "started", "finished", "duration_s", "run_id", "hops", "nodes", "availability", "evictions",
-    "findings", "bypasses", "failure",
+    "findings", "bypasses", "set_aside", "failure", "stop",
 ]  # fmt: skip
 NODES = [
     {"name": "cp1", "role": "control_plane", "version": "1.34.4"},
@@ -82,7 +81,9 @@ def test_succeeded() -> None:
         "hops": [],
         "findings": [FINDING],
         "bypasses": [{"name": "force", "reason": "asked for", "value": True}],
+        "set_aside": [],
         "failure": None,
+        "stop": None,
     }
     assert report["nodes"] == [
         {
@@ -115,7 +116,7 @@ def test_succeeded() -> None:
     ]
     nothing: Json = {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": [], "failed_seconds": []}
     assert report["availability"] == {"api": nothing, "services": {}}
-    assert report["evictions"] == {"pods": 0, "total": 0, "per_pod": 0.0, "moves": []}
+    assert report["evictions"] == {"pods": 0, "total": 0, "per_pod": 0.0, "minimum": 0.0, "moves": []}
 
 
 FAILED_STEP = step(30, "w1", status="failed", data={"message": "one pod is left", "hint": "look at its budget"})
@@ -173,8 +174,21 @@ FAILURES: list[tuple[str, list[Json], Json]] = [
 def test_failed(events: list[Json], expected: Json) -> None:
     report = compose([*begin(), *events], [])
     assert report["result"] == "failed"
-    assert report["failure"] == expected
+    assert report["failure"] == {**expected, "says": [], "diagnostics": ""}
     assert page(report)["sentence"] == "The upgrade failed"
+
+
+def test_stopped() -> None:
+    told = {"stage": "control_plane", "message": "Still to do: workers w1."}
+    stopped = [*begin(), step(10, "cp1", "drain"), event(31, "cp1", "run_stopped", data=told)]
+    report = compose(stopped, [])
+    assert (report["result"], report["finished"], report["failure"], report["stop"]) == ("stopped", at(31), None, told)
+    assert [one["status"] for one in report["nodes"][0]["steps"]] == ["finished"]
+    assert page(report)["sentence"] == "The upgrade stopped where it was asked to"
+    # A hook after the end that fails makes it a failure.
+    failed = compose([*stopped, event(32, "cp1", "run_failed", data={"message": "the hook post_run failed"})], [])
+    assert (failed["result"], failed["stop"]) == ("failed", None)
+    assert failed["failure"]["message"] == "the hook post_run failed"
 
 
 def test_a_step_that_is_said_to_fail_twice_is_one_step() -> None:
@@ -265,35 +279,6 @@ def test_steps_of_the_controller_are_no_node() -> None:
 )
 def test_node_of_host(host: str, known: dict[str, Json], expected: str) -> None:
     assert node_of_host(host, known) == expected
-
-
-def pod(name: str, uid: str | None, evicted: str | None = "T", namespace: str = "shop") -> Json:
-    return {"namespace": namespace, "name": name, "uid": uid, "owner": None, "node": "w1", "evicted_at": evicted}
-
-
-@pytest.mark.parametrize(
-    "movable, batches, expected",
-    [
-        (4, [[pod("a", "1"), pod("b", "2")], [pod("c", "3"), pod("d", "4"), pod("e", "5")]], (4, 5, 1.25)),
-        ("4", [[pod("a", "1")]], (4, 1, 0.25)),  # a template made a text of it
-        (None, [[pod("q-0", "1")], [pod("q-0", "2"), pod("q-1", "3")]], (2, 3, 1.5)),  # a StatefulSet's pod, twice
-        (None, [[pod("a", "1")], [pod("a", "1")]], (1, 1, 1.0)),  # a drain that was run again says it twice
-        (None, [[pod("a", None), pod("ds", None, evicted=None)]], (1, 1, 1.0)),  # a pod that stayed
-        (None, [], (0, 0, 0.0)),
-        (0, [[pod("a", "1")]], (0, 1, 0.0)),
-    ],
-)
-def test_evictions(movable: t.Any, batches: list[list[Json]], expected: tuple[int, int, float]) -> None:
-    events = begin(**({"movable_pods": movable} if movable is not None else {}))
-    events += [event(10 + index, "w1", "evictions", data={"pods": pods}) for index, pods in enumerate(batches)]
-    found = evictions(events)
-    assert (found["pods"], found["total"], found["per_pod"]) == expected
-    assert len(found["moves"]) == expected[1]
-
-
-def test_evictions_take_the_number_of_pods_from_their_own_event_where_the_plan_has_none() -> None:
-    found = evictions([event(1, "w1", "evictions", data={"pods": [pod("a", "1")], "workload_pods": 2})])
-    assert (found["pods"], found["per_pod"]) == (2, 0.5)
 
 
 def test_availability() -> None:
