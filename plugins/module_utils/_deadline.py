@@ -37,4 +37,9 @@ class Deadline:
 
 def utc_now() -> str:
     """The wall clock for people and reports, RFC 3339 in UTC with milliseconds: ``2026-01-31T12:00:00.123Z``."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_at(time.time())
+
+
+def utc_at(moment: float) -> str:
+    """The same for seconds since the epoch."""
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

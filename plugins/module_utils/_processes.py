@@ -33,6 +33,31 @@ def named(name: str, proc: str = PROC) -> list[int]:
     return found
 
 
+class Process(t.NamedTuple):
+    """A process as proc(5) shows it."""
+
+    pid: int
+    state: str
+    memory_kib: int
+    words: list[str]
+
+
+def every(proc: str = PROC) -> list[Process]:
+    """The processes that have a command line, the lowest id first."""
+    found = []
+    for pid in _pids(proc):
+        words = [word.decode("utf-8", "replace") for word in _read(f"{proc}/{pid}/cmdline").split(b"\0")[:-1]]
+        if words:
+            status = dict(
+                line.split(":", 1)
+                for line in _read(f"{proc}/{pid}/status").decode("utf-8", "replace").splitlines()
+                if ":" in line
+            )
+            memory = status.get("VmRSS", "0").split()[0]
+            found.append(Process(pid, status.get("State", "?").strip(), int(memory) if memory.isdigit() else 0, words))
+    return found
+
+
 def _pids(proc: str) -> list[int]:
     return sorted(int(entry) for entry in os.listdir(proc) if entry.isdigit())
 

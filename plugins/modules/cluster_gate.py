@@ -214,6 +214,15 @@ options:
       - The name of the Node that the conditions are judged on.
       - Without it they are judged on all nodes, and those of the control plane on all control-plane nodes.
     type: str
+  ignore_nodes:
+    description:
+      - Nodes that V(node_ready), V(node_heartbeat), V(kubelet_version) and V(system_pods_ready) leave out, such as
+        those that a run has set aside.
+      - Every API server counts, wherever it is.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   kubernetes_version:
     description:
       - The version that must be running, such as V(1.35.4).
@@ -378,6 +387,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "hold_s": {"type": "float", "default": 0},
     "node": {"type": "str"},
     "kubernetes_version": {"type": "str"},
+    "ignore_nodes": {"type": "list", "elements": "str", "default": []},
     "workload_namespaces": {"type": "list", "elements": "str", "default": []},
     "ignore_workloads": {"type": "list", "elements": "str", "default": []},
     "timeout_s": {"type": "int", "default": 300},
@@ -406,6 +416,7 @@ def what_is_wanted(params: dict[str, t.Any]) -> Wanted:
         version=Version.parse(version) if version else None,
         workload_namespaces=tuple(params["workload_namespaces"]),
         ignored_workloads=frozenset(params["ignore_workloads"]),
+        ignored_nodes=frozenset(params["ignore_nodes"]),
     )
 
 

@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from harness.process import free_ports
 from lab import golang
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,17 +43,6 @@ def etcdutl_status(path: str, version: str = ETCD) -> dict[str, t.Any]:
         text=True,
     )
     return json.loads(done.stdout)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _port in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def make_certificates(place: Path) -> None:

@@ -20,8 +20,9 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.etcdctl im
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import Gateway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc import Grpc
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdRefused, EtcdUnreachable
-from etcd_cluster import Cluster, binaries, etcdutl_status, free_ports, module_result, run_module, start_module
+from etcd_cluster import Cluster, binaries, etcdutl_status, module_result, run_module, start_module
 from etcd_relay import Http1Proxy, Relay, through
+from harness.process import free_ports
 
 KEYS = 3000
 

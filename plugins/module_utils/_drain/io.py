@@ -59,6 +59,11 @@ class DrainApi:
                 ) from error
             raise
 
+    def nodes(self) -> list[Json]:
+        return self._retrying(
+            lambda: self._client.list("/api/v1/nodes", timeout_s=self._timeout()), "listing the nodes"
+        )
+
     def patch_node(self, name: str, patch: Json, what: str, *, dry_run: bool = False) -> Json:
         """Raises Conflict where the Node changed since it was read."""
         query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}

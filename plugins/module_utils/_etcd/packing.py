@@ -91,15 +91,14 @@ def compressed(blocks: t.Iterable[bytes]) -> t.Iterator[bytes]:
     yield packer.flush()
 
 
-@contextlib.contextmanager
-def opened(path: str) -> t.Iterator[t.IO[bytes]]:
-    """The plain contents of a file that is not encrypted. Raises OSError, and EOFError where it is cut."""
-    with open(path, "rb") as file:
-        if path.endswith((backup_names.GZIP, backup_names.GZIP + backup_names.PART)):
-            with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-                yield t.cast("t.IO[bytes]", unpacked)
-        else:
-            yield file
+def opened(path: str) -> t.IO[bytes]:
+    """The plain contents of a file that is not encrypted; whoever asks closes it.
+
+    Raises OSError; reading it raises EOFError where it is cut.
+    """
+    if path.endswith((backup_names.GZIP, backup_names.GZIP + backup_names.PART)):
+        return t.cast("t.IO[bytes]", gzip.open(path, "rb"))
+    return open(path, "rb")
 
 
 def unpacked(path: str, reserve: int = 0) -> t.IO[bytes]:
@@ -112,21 +111,47 @@ def unpacked(path: str, reserve: int = 0) -> t.IO[bytes]:
         try:
             out = on_failure.enter_context(tempfile.TemporaryFile(dir=directory))
             _unpack(path, out, directory, reserve)
-        except (OSError, EOFError, zlib.error) as error:
+        except OSError as error:
             raise EtcdError(f"{path} could not be unpacked: {_said(error)}.") from None
         on_failure.pop_all()
         return out
 
 
+@contextlib.contextmanager
+def plain(path: str, into: str, reserve: int) -> t.Iterator[str]:
+    """A path of the plain contents of a file that is not encrypted: `path` itself, or `into`, which is gone afterwards.
+
+    What a killed one left at `into` is replaced. Raises EtcdError where there
+    is no room, or where the contents are damaged.
+    """
+    if not backup_names.split_packed(path)[1]:
+        yield path
+        return
+    part_file.remove(into)
+    part_file.write(into, _unpacked_blocks(path), reserve=reserve, deadline=Deadline(None))
+    try:
+        yield into
+    finally:
+        part_file.remove(into)
+
+
+def _unpacked_blocks(path: str) -> t.Iterator[bytes]:
+    try:
+        with opened(path) as source:
+            while block := source.read(part_file.BLOCK):
+                yield block
+    except (OSError, EOFError, zlib.error) as error:
+        raise EtcdError(f"{path} could not be unpacked: {_said(error)}.") from None
+
+
 def _unpack(path: str, out: t.IO[bytes], directory: str, reserve: int) -> None:
     written = look_at = 0
-    with opened(path) as source:
-        while block := source.read(part_file.BLOCK):
-            if written >= look_at:
-                part_file.require_space(directory, len(block), reserve, written)
-                look_at = written + part_file.LOOK_EVERY
-            out.write(block)
-            written += len(block)
+    for block in _unpacked_blocks(path):
+        if written >= look_at:
+            part_file.require_space(directory, len(block), reserve, written)
+            look_at = written + part_file.LOOK_EVERY
+        out.write(block)
+        written += len(block)
     out.flush()
 
 

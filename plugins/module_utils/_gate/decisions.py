@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 
@@ -64,6 +65,7 @@ class Wanted(t.NamedTuple):
     version: Version | None = None
     workload_namespaces: tuple[str, ...] = ()
     ignored_workloads: frozenset[str] = frozenset()
+    ignored_nodes: frozenset[str] = frozenset()
 
 
 # Which parts of a Look each condition reads.
@@ -112,6 +114,7 @@ def _check(name: str, subject: str, ok: bool, seen: str) -> Check:
 
 def _nodes(wanted: Wanted, look: Look, *, control_plane: bool = False) -> list[Json]:
     nodes = [n for n in look["nodes"] if wanted.node in (None, model.name_of(n))]
+    nodes = [n for n in nodes if model.name_of(n) not in wanted.ignored_nodes]
     return [n for n in nodes if not control_plane or wanted.node or model.is_control_plane(n)]
 
 
@@ -169,7 +172,7 @@ def _static_pod(name: str, component: str, node: str, pod: Json | None, version:
     subject = f"{component}-{node}"
     if pod is None:
         return _check(name, subject, False, "the kubelet shows no such static pod")
-    tag = model.image_tag(model.pod_image(pod, component))
+    tag = image_tag(model.pod_image(pod, component))
     trouble = model.pod_trouble(pod)
     if trouble:
         return _check(name, subject, False, f"{trouble}; image tag {tag or 'none'}")

@@ -17,7 +17,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import E
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import Answer, Check
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import HIDDEN, plain
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import plain
 
 OBJECT, HTTP, PROMETHEUS, COMMAND = KINDS = ("object", "http", "prometheus", "command")
 SHOWN = 200

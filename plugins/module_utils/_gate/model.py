@@ -135,12 +135,6 @@ def pod_trouble(pod: Json) -> str:
     return f"phase {phase_of(pod)}, " + ("; ".join(causes) or why_not(pod, "Ready"))
 
 
-def image_tag(image: str) -> str:
-    """``v1.35.4`` of ``registry.k8s.io/kube-apiserver:v1.35.4@sha256:...``; empty where there is no tag."""
-    name = image.partition("@")[0].rpartition("/")[2]
-    return name.partition(":")[2]
-
-
 def pod_image(pod: Json, container: str | None = None) -> str:
     """The image of the named container, else of the first."""
     containers = (pod.get("spec") or {}).get("containers") or []
@@ -212,6 +206,23 @@ def has_stacked_etcd(api_server_pods: t.Iterable[Json]) -> bool:
 
 def is_finished(pod: Json) -> bool:
     return phase_of(pod) in ("Succeeded", "Failed")
+
+
+def is_evictable(pod: Json) -> bool:
+    """Whether a drain evicts the pod and a budget has a say in it.
+
+    Mirror pods and those of DaemonSets stay; a budget does not protect pods
+    that are finished, pending or leaving already (kubernetes
+    pkg/registry/core/pod/storage/eviction.go).
+    """
+    owner = controller_of(pod) or {}
+    return not (
+        is_mirror(pod)
+        or owner.get("kind") == "DaemonSet"
+        or is_finished(pod)
+        or phase_of(pod) == "Pending"
+        or is_terminating(pod)
+    )
 
 
 def matches_selector(selector: Json | None, found: dict[str, str]) -> bool:

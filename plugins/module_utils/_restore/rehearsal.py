@@ -156,7 +156,7 @@ def _rehearse(wish: Wish, proof: verifying.Proof, folder: str, deadline: Deadlin
     bump = BUMP if etcdutl.can_bump(utility.path) else 0
     expected = proof.snapshot
     revision = expected["revision"] + bump
-    with _plain(wish, folder) as path:
+    with packing.plain(wish.path, os.path.join(folder, "snapshot.db"), wish.reserve) as path:
         size = os.path.getsize(path)
         part_file.require_space(folder, 2 * size, wish.reserve, 0)
         told = etcdutl.status(utility.path, path, deadline)
@@ -207,19 +207,6 @@ def _result(wish: Wish, proof: verifying.Proof, known: JsonDict, checks: t.Itera
         **known,
         "checks": [check.as_dict() for check in checks],
     }
-
-
-@contextlib.contextmanager
-def _plain(wish: Wish, folder: str) -> t.Iterator[str]:
-    """A path of the plain snapshot: it itself, or a file in `folder`."""
-    if not backup_names.split_packed(wish.path)[1]:
-        yield wish.path
-        return
-    path = os.path.join(folder, "snapshot.db")
-    with packing.opened(wish.path) as source:
-        blocks = iter(lambda: source.read(part_file.BLOCK), b"")
-        part_file.write(path, blocks, reserve=wish.reserve, deadline=Deadline(None))
-    yield path
 
 
 class _Scratch:

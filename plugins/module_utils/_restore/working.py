@@ -64,8 +64,8 @@ def prepare(order: Order, paths: Paths, deadline: Deadline, *, check_mode: bool)
     if check_mode:
         return _result(note, changed=True)
     places = where(pod, order.token)
-    plain, verified = _plain(order.path, order.reserve)
-    try:
+    with packing.plain(order.path, _beside(order.path), order.reserve) as plain:
+        verified = snapshot_file.verify(plain)
         contents = verified.contents
         if contents is None or not verified.ok:
             said = ", ".join(f"{check.name} ({check.seen})" for check in verified.checks if not check.ok)
@@ -82,9 +82,6 @@ def prepare(order: Order, paths: Paths, deadline: Deadline, *, check_mode: bool)
         except (EtcdError, OSError):
             directories.discard(places.new)
             raise
-    finally:
-        if plain != order.path:
-            part_file.remove(plain)
     note = Note(
         token=order.token,
         sha256=verified.sha256,
@@ -151,21 +148,9 @@ def finish(order: Order, paths: Paths, *, check_mode: bool) -> JsonDict:
     return _result(note, changed=changed)
 
 
-def _plain(path: str, reserve: int) -> tuple[str, snapshot_file.Verified]:
-    """(a path of the plain snapshot, what its verification found): `path` itself, or a file beside it."""
-    plain, packed = backup_names.split_packed(path)
-    if not packed:
-        return path, snapshot_file.verify(path)
-    part = plain + backup_names.PART
-    part_file.remove(part)
-    with packing.unpacked(path, reserve) as source:
-        source.seek(0)
-        size = os.fstat(source.fileno()).st_size
-        blocks = iter(lambda: source.read(part_file.BLOCK), b"")
-        part_file.write(part, blocks, reserve=reserve, deadline=Deadline(None))
-    if os.path.getsize(part) != size:
-        raise EtcdError(f"{part} was not written as a whole.")
-    return part, snapshot_file.verify(part)
+def _beside(path: str) -> str:
+    """Where the plain form of a packed snapshot is while it is needed."""
+    return backup_names.split_packed(path)[0] + backup_names.PART
 
 
 def _require_member(order: Order, pod: EtcdPod) -> None:

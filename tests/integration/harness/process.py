@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -44,16 +45,29 @@ def _tell_guard(sign: str, pid: int) -> None:
     _guard().flush()
 
 
+# Below the ports that the kernel gives to connections on its own (ip(7), ip_local_port_range), so that none of them
+# takes a port between its choice and its use.
+_FIRST_PORT, _PORTS_EACH = 15000, 4000
+
+
+@functools.cache
+def _port_numbers() -> t.Iterator[int]:
+    """The ports of this process of the tests, each once; beside it others of pytest-xdist have theirs."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker * _PORTS_EACH
+    return iter(range(first, first + _PORTS_EACH))
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
-    sockets = [socket.socket() for _index in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of loopback that nobody listens on, and that no other test is given."""
+    found: list[int] = []
+    for port in _port_numbers():
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError(f"no {count} ports of loopback are left to the tests")
 
 
 class Process:

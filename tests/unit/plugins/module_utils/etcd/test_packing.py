@@ -99,6 +99,33 @@ def test_a_damaged_compressed_snapshot_is_found(tmp_path: Path) -> None:
             verifying.prove(str(path))
 
 
+def test_the_plain_contents_are_there_while_they_are_needed(tmp_path: Path) -> None:
+    path, packed, into = tmp_path / "a.db", tmp_path / "a.db.gz", tmp_path / "plain"
+    path.write_bytes(WHOLE)
+    packed.write_bytes(gzip.compress(WHOLE))
+    into.write_bytes(b"what a killed one left")
+    with packing.plain(str(path), str(into), 0) as plain:
+        assert plain == str(path)
+    assert into.exists()
+    with pytest.raises(RuntimeError), packing.plain(str(packed), str(into), 0) as plain:
+        assert plain == str(into)
+        assert (into.read_bytes(), into.stat().st_mode & 0o777) == (WHOLE, 0o600)
+        raise RuntimeError
+    assert sorted(os.listdir(tmp_path)) == ["a.db", "a.db.gz"]
+
+
+def test_damaged_contents_are_never_taken_for_plain_ones(tmp_path: Path) -> None:
+    packed, into = tmp_path / "a.db.gz", tmp_path / "plain"
+    packed.write_bytes(gzip.compress(WHOLE)[:-9])
+    with pytest.raises(EtcdError, match="could not be unpacked"), packing.plain(str(packed), str(into), 0):
+        raise AssertionError("it was taken")
+    packed.write_bytes(gzip.compress(WHOLE))
+    too_much = 2**63
+    with pytest.raises(part_file.NoSpace), packing.plain(str(packed), str(into), too_much):
+        raise AssertionError("it was taken")
+    assert os.listdir(tmp_path) == ["a.db.gz"]
+
+
 def test_blocks_of_any_size_go_through_a_program() -> None:
     blocks = [b"a", b"", b"b" * 3_000_000, b"c"]
     assert b"".join(encryption.encrypted(UPPER, blocks, Deadline(60))) == b"".join(blocks).upper()

@@ -328,21 +328,6 @@ def test_the_deadline_ends_a_wait_that_never_gets_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "tag"),
-    [
-        ("registry.k8s.io/kube-apiserver:v1.35.4", "v1.35.4"),
-        ("registry.example:5000/kube-apiserver:v1.35.4", "v1.35.4"),
-        ("registry.k8s.io/etcd:3.6.6-0@sha256:0a1b", "3.6.6-0"),
-        ("registry.example:5000/kube-apiserver", ""),
-        ("registry.example:5000/kube-apiserver@sha256:0a1b", ""),
-        ("", ""),
-    ],
-)
-def test_image_tag(image: str, tag: str) -> None:
-    assert model.image_tag(image) == tag
-
-
-@pytest.mark.parametrize(
     ("annotation", "command", "host_ip", "expected"),
     [
         ("192.0.2.1:6443", ["--advertise-address=192.0.2.9"], "192.0.2.8", "192.0.2.1:6443"),
@@ -393,3 +378,10 @@ def test_who_cordoned(text: str | None, expected: dict[str, t.Any] | None) -> No
     if text is not None:
         found["metadata"]["annotations"] = {model.CORDON_ANNOTATION: text}
     assert model.cordoned_by(found) == expected
+
+
+def test_nodes_that_are_left_out() -> None:
+    look = control_plane_look()
+    look["nodes"] = [node("c1", ready=False), node("c2", ready=False)]
+    assert [subject for subject, _seen in bad(look, "node_ready")] == ["c1", "c2"]
+    assert [subject for subject, _seen in bad(look, "node_ready", ignored_nodes=frozenset({"c1"}))] == ["c2"]
