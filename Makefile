@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop test-large test bench-drain bench-etcd bench-plan docs-check role-docs finding-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop molecule-resume molecule-rollback test-large test bench-drain bench-etcd bench-plan bench-upgrade chaos docs-check role-docs finding-docs lab lab-destroy demo clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -60,6 +60,14 @@ molecule-multihop: $(READY) ## An upgrade on the lab over three minors, from 1.3
 	$(VENV)/bin/molecule reset --scenario-name multihop
 	$(VENV)/bin/molecule test --scenario-name multihop --destroy never
 
+molecule-resume: $(READY) ## An upgrade on the lab, killed at its steps and run again; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name resume
+	$(VENV)/bin/molecule test --scenario-name resume --destroy never
+
+molecule-rollback: $(READY) ## An upgrade on the lab that is taken back, made again and finalized; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name rollback
+	$(VENV)/bin/molecule test --scenario-name rollback --destroy never
+
 test-large: $(READY) ## An etcd with 2 GB of keys; not part of `make test`.
 	$(PYTHON) -m pytest tests/large
 
@@ -74,6 +82,12 @@ bench-etcd: $(READY) ## etcd snapshots by etcd_snapshot, etcdctl and etcdutl bes
 
 bench-plan: $(READY) ## skew_check on clusters of 1,000 and 5,000 nodes; see docs/benchmarks.md.
 	$(PYTHON) tests/bench plan
+
+bench-upgrade: $(READY) ## The lab upgraded by upgrade.yml and by the documentation's procedure beside each other; see docs/benchmarks.md.
+	$(PYTHON) tests/bench upgrade
+
+chaos: $(READY) ## Faults at each step of an upgrade of the lab, and what becomes of it; an hour; not part of `make test`.
+	$(PYTHON) tests/chaos
 
 docs-check: $(READY) ## The checks about documentation only.
 	$(TESTS) docs

@@ -20,12 +20,14 @@ def main() -> int:
     # Run as a directory, Python looks for modules in it, not in what it is a package of.
     sys.path[:1] = [str(path) for path in (ROOT / ".collections", ROOT, HERE.parent, HERE.parent / "integration")]
     subject, arguments = "drain", sys.argv[1:]
-    if arguments and arguments[0] in ("drain", "etcd", "plan"):
+    if arguments and arguments[0] in ("drain", "etcd", "plan", "upgrade"):
         subject, *arguments = arguments
     if subject == "etcd":
         from bench.etcd import main as bench
     elif subject == "plan":
         from bench.plan import main as bench
+    elif subject == "upgrade":
+        from bench.upgrade import main as bench
     else:
         from bench.drain import main as bench
     return bench(arguments)

@@ -27,7 +27,12 @@ def integration() -> Outcome:
     REPORTS.mkdir(parents=True, exist_ok=True)
     report = REPORTS / "integration.xml"
     report.unlink(missing_ok=True)
-    status = run([BIN / "python", "-m", "pytest", "--durations=10", f"--junit-xml={report}", "tests/integration"])
+    # Much of their time is waiting. The tests of a file share its clusters, so a file is not divided. They come in the
+    # order of their names: by the number of tests, the files of a few long ones would all be left for the end.
+    side_by_side = ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
+    status = run(
+        [BIN / "python", "-m", "pytest", *side_by_side, "--durations=10", f"--junit-xml={report}", "tests/integration"]
+    )
     return counted("pytest tests/integration", status, [report])
 
 

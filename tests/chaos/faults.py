@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, the evergreen.kubeadm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is done to the lab while it is upgraded, and what takes it back."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from chaos.run import Moment
+from lab import cluster, machines
+from lab.commands import run
+
+if t.TYPE_CHECKING:
+    from lab.config import Lab, Machine
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault, at the beginning of a step.
+
+    `inject` is called then. The run ends, with success where `survives`, and
+    its output has `says` (a regular expression). `heal` takes the cause away,
+    and the upgrade is run again.
+    """
+
+    name: str
+    at: Moment
+    inject: t.Callable[[Lab, Process], None]
+    heal: t.Callable[[Lab], None]
+    says: str = ""
+    survives: bool = False
+    variables: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+def kill(_lab: Lab, process: Process) -> None:
+    """End the controller as the kernel does where memory is out: no time to clean up, and none of its children live."""
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_within(seconds: float) -> t.Callable[[Lab, Process], None]:
+    """Kill at a random moment of a step."""
+
+    def later(lab: Lab, process: Process) -> None:
+        after = random.uniform(0, seconds)
+        print(f"  killed {after:.1f} s into the step", flush=True)
+        time.sleep(after)
+        kill(lab, process)
+
+    return later
+
+
+def nothing(_lab: Lab) -> None:
+    """The fault is over when the run is."""
+
+
+def machine(lab: Lab, name: str) -> Machine:
+    return next(each for each in lab.machines if each.name == name)
+
+
+def power_off(name: str) -> t.Callable[[Lab, Process], None]:
+    return lambda lab, _process: _podman(lab, name, "kill", "--signal", "KILL")
+
+
+def power_on(name: str) -> t.Callable[[Lab], None]:
+    def start(lab: Lab) -> None:
+        machines.start(lab, machine(lab, name))
+        machines.wait_booted(lab, machine(lab, name))
+        cluster.wait_workloads(lab)
+
+    return start
+
+
+def restart(name: str) -> t.Callable[[Lab, Process], None]:
+    def again(lab: Lab, _process: Process) -> None:
+        _podman(lab, name, "kill", "--signal", "KILL")
+        machines.start(lab, machine(lab, name))
+        machines.wait_booted(lab, machine(lab, name))
+
+    return again
+
+
+def script(name: str, text: str) -> t.Callable[[Lab, Process], None]:
+    return lambda lab, _process: _bash(lab, name, text)
+
+
+def scripted_heal(name: str, text: str) -> t.Callable[[Lab], None]:
+    return lambda lab: _bash(lab, name, text)
+
+
+def kubectl(*argv: str, stdin: str | None = None) -> t.Callable[[Lab, Process], None]:
+    def call(lab: Lab, _process: Process) -> None:
+        cluster.kubectl(lab, *argv, stdin=stdin)
+
+    return call
+
+
+def healed_by_kubectl(*argv: str) -> t.Callable[[Lab], None]:
+    def call(lab: Lab) -> None:
+        cluster.kubectl(lab, *argv)
+
+    return call
+
+
+def _bash(lab: Lab, name: str, text: str) -> None:
+    machines.execute(lab, machine(lab, name), "bash", "-euc", text)
+
+
+def _podman(lab: Lab, name: str, *verb: str) -> None:
+    run(["podman", *verb, lab.container(machine(lab, name))], what=f"{verb[0]} {name}")
+
+
+NEVER = """\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: never, namespace: lab}
+spec: {maxUnavailable: 0, selector: {matchLabels: {app: web}}}
+"""
+# A small file system over the folder stands for the disk: that of a container is its host's.
+FULL = "mount -t tmpfs -o size=64k tmpfs {0} && dd if=/dev/zero of={0}/full bs=1k count=64 status=none || true"
+CONFIG = "kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system get configmap kubeadm-config"
+BAD_FLAG = f"""\
+{CONFIG} --output yaml > /root/kubeadm-config.yaml
+sed 's/^    apiServer: {{}}$/    apiServer: {{extraArgs: [{{name: no-such-flag, value: "1"}}]}}/' \\
+    /root/kubeadm-config.yaml |
+  kubectl --kubeconfig /etc/kubernetes/admin.conf replace --filename -
+{CONFIG} --output yaml | grep --quiet no-such-flag
+"""
+# kubeadm writes the same in more lines where it has uploaded its configuration in between.
+GOOD_FLAGS = f"""\
+{CONFIG} --output yaml | sed 's/^    apiServer: {{extraArgs:.*$/    apiServer: {{}}/' |
+  sed '/^    apiServer:$/,/^    [a-z]/ {{ s/^    apiServer:$/    apiServer: {{}}/; /^      /d }}' |
+  kubectl --kubeconfig /etc/kubernetes/admin.conf replace --filename -
+! {CONFIG} --output yaml | grep --quiet no-such-flag
+"""
+
+# In the order in which an upgrade comes to them: each run goes on where the one before ended.
+FAULTS = (
+    Fault("killed while it saves etcd", Moment("backup"), kill, nothing),
+    Fault(
+        "the disk of a node is full",
+        Moment("prepare", "cp2"),
+        script("cp2", FULL.format("/var/cache/apt/archives")),
+        scripted_heal("cp2", "umount /var/cache/apt/archives"),
+        says=r"No space left on device|enough free space",
+    ),
+    Fault(
+        "an image cannot be pulled",
+        Moment("prepare", "cp1"),
+        script("balancer", "systemctl stop docker-registry"),
+        scripted_heal("balancer", "systemctl start docker-registry"),
+        says=r"(pull|image).*(refused|502|503|failed)",
+    ),
+    Fault("killed while nodes are prepared", Moment("prepare", "worker1"), kill, nothing),
+    Fault("killed before the first node", Moment("gate_before", "cp1"), kill, nothing),
+    Fault("killed while the API server gets its flags", Moment("make_ready", "cp1"), kill, nothing),
+    Fault(
+        "the API server of the new version cannot start",
+        Moment("kubeadm", "cp1"),
+        script("cp1", BAD_FLAG),
+        scripted_heal("cp1", GOOD_FLAGS),
+        says=r"unknown flag|no-such-flag|kube-apiserver",
+        variables={"control_plane_timeout_s": 420},
+    ),
+    Fault("killed while kubeadm runs", Moment("kubeadm", "cp1"), kill, nothing),
+    Fault("killed at the gate after kubeadm", Moment("gate_kubeadm", "cp1"), kill, nothing),
+    Fault("killed while a node drains", Moment("drain", "cp1"), kill, nothing),
+    Fault("killed while the kubelet is installed", Moment("kubelet", "cp1"), kill, nothing),
+    Fault("killed at the gate after the kubelet", Moment("gate_kubelet", "cp1"), kill, nothing),
+    Fault("killed at a random moment, the API server", Moment("make_ready", "cp2"), kill_within(25), nothing),
+    Fault("killed at a random moment, kubeadm", Moment("kubeadm", "cp2"), kill_within(60), nothing),
+    Fault("killed at a random moment, the kubelet", Moment("kubelet", "cp2"), kill_within(20), nothing),
+    Fault("killed before the uncordon", Moment("uncordon", "cp2"), kill, nothing),
+    Fault(
+        "a control-plane node loses its power while kubeadm runs",
+        Moment("kubeadm", "cp3"),
+        power_off("cp3"),
+        power_on("cp3"),
+        says=r"cp3.*(unreachable|UNREACHABLE|closed|timed out|No route)",
+    ),
+    Fault(
+        "a budget never lets go",
+        Moment("drain", "worker1"),
+        kubectl("apply", "-f", "-", stdin=NEVER),
+        healed_by_kubectl("delete", "poddisruptionbudget", "never", "--namespace", "lab"),
+        says=r"lab/never",
+        variables={"kubelet_drain_timeout_s": 60},
+    ),
+    Fault(
+        "a worker dies",
+        Moment("kubelet", "worker2"),
+        power_off("worker2"),
+        power_on("worker2"),
+        says=r"worker2.*(unreachable|UNREACHABLE|closed|timed out|No route)",
+    ),
+    Fault(
+        "the balancer restarts",
+        Moment("drain", "worker2"),
+        restart("balancer"),
+        nothing,
+        survives=True,
+    ),
+)
