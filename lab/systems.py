@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,16 @@ if t.TYPE_CHECKING:
 SUITE = "bookworm"
 """Debian 13's systemd refuses hosts with cgroup v1; Debian 12's boots on v1 and v2."""
 FILES = Path(__file__).parent / "files"
+SYSTEMD_HIERARCHY = "/sys/fs/cgroup/systemd"
+BOOT = f"""\
+if [ $(grep -c ' {SYSTEMD_HIERARCHY} ' /proc/self/mountinfo) -gt 1 ]; then
+    umount {SYSTEMD_HIERARCHY}/release_agent
+    umount {SYSTEMD_HIERARCHY}
+fi
+exec /sbin/init
+"""
+"""On hosts with cgroup v1 podman lays the host's own hierarchy of systemd over that of the container. All machines
+would share it, and each kubelet would try to remove the pods of all others, every two seconds."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ PROXY_BASE = System("proxy-base", ("iptables", "nftables", "conntrack", "kmod"),
 
 def archive(system: System, cache: Path) -> Path:
     """The system as a tar file in the cache, made if its packages or files changed."""
-    place = cache / "systems" / f"{system.name}-{_digest(system)}.tar"
+    place = _archive_path(system, cache)
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -78,19 +89,24 @@ def archive(system: System, cache: Path) -> Path:
 
 def image(system: System, lab: Lab) -> str:
     """The system as a local container image; return its name with the tag."""
-    name = f"{lab.image(system.name)}:{_digest(system)}"
-    if run(["podman", "image", "exists", name], check=False).returncode == 0:
-        return name
-    tar = archive(system, lab.cache)
+    tar = _archive_path(system, lab.cache)
     lines = ["FROM scratch", f"ADD {tar.name} /"]
     if system.boots:
-        lines += ["STOPSIGNAL SIGRTMIN+3", 'CMD ["/sbin/init"]']
+        lines += ["STOPSIGNAL SIGRTMIN+3", f"CMD {json.dumps(['/bin/sh', '-c', BOOT])}"]
+    name = f"{lab.image(system.name)}:{hashlib.sha256(repr(lines).encode()).hexdigest()[:12]}"
+    if run(["podman", "image", "exists", name], check=False).returncode == 0:
+        return name
+    archive(system, lab.cache)
     run(
         ["podman", "build", "--quiet", "--timestamp", "0", "--tag", name, "--file", "-", tar.parent],
         what=f"making the {system.name} image",
         stdin="\n".join(lines),
     )
     return name
+
+
+def _archive_path(system: System, cache: Path) -> Path:
+    return cache / "systems" / f"{system.name}-{_digest(system)}.tar"
 
 
 def _hooks(system: System) -> list[str]:
