@@ -62,7 +62,9 @@ options:
     default: 0
   restart:
     description:
-      - V(component) restarts a component where its manifest changes, and sees it run as the manifest says.
+      - V(component) restarts a component where its manifest changes, and sees it run as the manifest says. When the old
+        one has ended the kubelet is restarted, so that it starts the new one at once and not 10 to 15 s later. The
+        containers of the node go on.
       - V(kubelet) writes the manifests while the kubelet is stopped, and starts the kubelet, with a changed manifest or
         without. It is for a kubelet of a new minor, which restarts every static pod of the node when it starts. The
         component of a changed manifest is asked to end before, as such a kubelet gives it a second only. It has to be
@@ -191,7 +193,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.compone
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import flagging, flags, refusing
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.decisions import ends_in_order
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._systemd import systemctl
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._systemd import SystemdError, systemctl
 
 API_SERVER = "kube-apiserver"
 COMPONENTS = [API_SERVER, "kube-controller-manager", "kube-scheduler"]
@@ -296,6 +298,11 @@ def restart(target: flagging.Target, change: flags.Change, params: dict[str, t.A
             deadline.sleep(params["refuse_s"])
         flagging.write(target, change)
         flagging.see_it_end(target, new, component.port, params["stop_s"], deadline)
+        if change.text != target.text:
+            # It would ask only 10 to 15 s later whether the old one has ended (see `_kubeadm.waking`). Where systemd
+            # does not do it, that is waited for.
+            with contextlib.suppress(SystemdError):
+                systemctl("restart", "kubelet")
     flagging.see_it_run(new, component, deadline)
 
 
