@@ -361,11 +361,20 @@ info:
           not_after: "2027-01-31T12:00:00.000Z"
           days_left: 364
     external_ca:
-      description: Whether the cluster's CA certificate is here without its key, so that kubeadm cannot renew. None on
-        workers.
+      description: Whether the cluster's CA certificate is here without its key, so that kubeadm cannot renew what it
+        signed. None on workers.
       type: bool
       returned: success
       sample: false
+    ca_keys_missing:
+      description:
+        - Certificate authorities of kubeadm whose certificate is here without its key, of V(ca), V(front-proxy-ca) and
+          V(etcd/ca). kubeadm cannot renew what they signed, and renews the other certificates.
+        - V(etcd/ca) counts where etcd is a static pod of the node. None on workers, which never have a key.
+      type: list
+      elements: str
+      returned: success
+      sample: ["etcd/ca"]
     kubeadm_tmp_bytes:
       description: Size of what earlier upgrades left in /etc/kubernetes/tmp.
       type: int

@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import ENDPOINT_ANNOTATION
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.kubeadm.mirror import mirror
 from harness.cluster import NEVER_READY, Cluster
-from harness.objects import node, pod
+from harness.objects import node
 from harness.process import Process, free_ports, wait_for
 from lab import golang
 
@@ -31,23 +33,15 @@ def task(spec: dict[str, t.Any], params: dict[str, t.Any], *, check_mode: bool =
 def static_pod(
     component: str, on: str, tag: str, *, address: str = "", ready: bool = True, flags: tuple[str, ...] = ()
 ) -> dict[str, t.Any]:
-    """The mirror pod that a kubelet shows of kubeadm's static pod."""
-    annotations = {"kubernetes.io/config.mirror": "0a1b", "kubernetes.io/config.source": "file"}
+    """The mirror pod that a kubelet shows of kubeadm's static pod, with another tag and these flags alone."""
+    made = mirror(component, on)
+    annotations = made["metadata"]["annotations"]
+    annotations.pop(ENDPOINT_ANNOTATION, None)
     if address:
-        annotations["kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"] = address
+        annotations[ENDPOINT_ANNOTATION] = address
     if not ready:
         annotations[NEVER_READY] = "yes"
-    made = pod(
-        f"{component}-{on}",
-        "kube-system",
-        on=on,
-        labels={"component": component, "tier": "control-plane"},
-        annotations=annotations,
-        hostNetwork=True,
-    )
-    made["spec"]["containers"] = [
-        {"name": component, "image": f"registry.k8s.io/{component}:{tag}", "command": [component, *flags]}
-    ]
+    made["spec"]["containers"][0].update(image=f"registry.k8s.io/{component}:{tag}", command=[component, *flags])
     return made
 
 

@@ -80,6 +80,45 @@ def test_edits_by_hand_that_kubeadm_drops(place: Cluster) -> None:
     assert "with another value: --leader-elect" in found["evidence"]
 
 
+def audited(made: dict[str, t.Any]) -> None:
+    spec, main = made["spec"], made["spec"]["containers"][0]
+    spec["volumes"].append({"name": "audit", "hostPath": {"path": "/etc/audit"}})
+    main["volumeMounts"].append({"name": "audit", "mountPath": "/etc/audit", "readOnly": True})
+    main["env"] = [{"name": "GOGC", "value": "50"}, {"name": "HTTPS_PROXY", "value": "http://192.0.2.3:3128"}]
+
+
+def rationed(made: dict[str, t.Any]) -> None:
+    made["spec"]["containers"][0]["resources"]["limits"] = {"memory": "2Gi"}
+    made["spec"]["containers"][0]["livenessProbe"]["timeoutSeconds"] = 60
+
+
+def accompanied(made: dict[str, t.Any]) -> None:
+    made["spec"]["containers"].append({"name": "kms", "image": "kms.example/plugin:1"})
+    made["spec"]["hostAliases"] = [{"ip": "192.0.2.9", "hostnames": ["idp.example"]}]
+    made["metadata"]["annotations"]["prometheus.io/scrape"] = "true"
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (audited, "environment: GOGC; mounts: /etc/audit"),
+        (rationed, "resources.limits.memory; livenessProbe.timeoutSeconds"),
+        (accompanied, "containers: kms; annotations: prometheus.io/scrape; hostAliases"),
+    ],
+)
+def test_edits_beside_flags(place: Cluster, edit: t.Callable[[dict[str, t.Any]], None], told: str) -> None:
+    """What the API server makes of an edit, such as a request of each limit, is no further edit."""
+    made = static_pod("kube-scheduler", PLANE, "v1.34.4")
+    edit(made)
+    try:
+        show(place, made)
+        found = check(place).findings["static-pod-edited", SCHEDULER]
+    finally:
+        show(place, static_pod("kube-scheduler", PLANE, "v1.34.4"))
+    assert found["evidence"].endswith(f"kubeadm-config; {told}")
+    assert about(place, SCHEDULER) == {}
+
+
 def test_arguments_of_etcd_that_were_never_applied(place: Cluster) -> None:
     """kubeadm leaves etcd alone where its version stays, whatever the configuration says."""
     with configured(
@@ -100,7 +139,9 @@ def test_arguments_that_the_next_etcd_does_not_know(place: Cluster) -> None:
 
 def test_a_static_pod_that_is_not_ready(place: Cluster) -> None:
     with shown(place, "etcd", ready=False):
-        assert about(place, f"pod/kube-system/etcd-{PLANE}") == {"static-pod-not-ready": "blocker"}
+        found = about(place, f"pod/kube-system/etcd-{PLANE}")
+    # An annotation makes it so here, which kubeadm would not write.
+    assert found == {"static-pod-not-ready": "blocker", "static-pod-edited": "warning"}
 
 
 def test_a_configuration_that_the_targets_kubeadm_cannot_read(place: Cluster) -> None:

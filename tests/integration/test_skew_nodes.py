@@ -105,6 +105,10 @@ def external_ca(root: Path) -> None:
     (root / "etc/kubernetes/pki/ca.key").unlink()
 
 
+def external_etcd_ca(root: Path) -> None:
+    (root / "etc/kubernetes/pki/etcd/ca.key").unlink()
+
+
 def leftovers(root: Path) -> None:
     copy = put(root, "etc/kubernetes/tmp/kubeadm-backup-etcd-2026-01-31/etcd/member/snap/db")
     os.truncate(copy, 200 * 2**20)
@@ -155,7 +159,8 @@ def old_containerd(root: Path) -> None:
         (comment_before_flags, "kubelet-flags-file", "blocker", "does not begin with"),
         (other_identity, "kubelet-client-certificate", "blocker", "kubernetes-admin"),
         (other_host_name, "host-name-differs", "note", "Known-Plane.example"),
-        (external_ca, "external-ca", "warning", "cannot renew"),
+        (external_ca, "external-ca", "warning", "cannot renew the certificates of ca ("),
+        (external_etcd_ca, "external-ca", "warning", "cannot renew the certificates of etcd/ca ("),
         (leftovers, "upgrade-leftovers", "note", "200 MiB"),
         (large_etcd, "disk-too-small", "blocker", "twice its size"),
         (cgroup_v1, "cgroup-v1", "blocker", "1.35"),

@@ -36,6 +36,11 @@ def page(entry: Entry, area: str) -> str:
         "## What to do",
         entry.cure.strip(),
     ]
+    if entry.passes:
+        parts.append(
+            "It can pass by itself within minutes. A run that follows one which was cut off [looks again](../upgrade.md"
+            "#when-it-stops) for a while before it stops for this."
+        )
     if entry.id in NO_PLAN:
         parts.append("It cannot be accepted: without a way to the target there is nothing to go on with.")
     elif BLOCKER in entry.severities:

@@ -36,6 +36,9 @@ _CERTIFICATE_FILES = (
     "/var/lib/kubelet/pki/kubelet.crt",
 )
 _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
+_PKI = "/etc/kubernetes/pki"
+# Certificate authorities of kubeadm, by their paths without the ending.
+_AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
 
 
@@ -71,6 +74,7 @@ def _from_files(node: Node, moment: float) -> JsonDict:
     client = node.kubelet_client()
     flags, empty = node.kubelet_flags()
     data_dir = pods["etcd"].flags.get("data-dir", "/var/lib/etcd") if "etcd" in pods else ""
+    keys_missing = _ca_keys_missing(node, stacked="etcd" in pods)
     return {
         "node_name": node.node_name(),
         "hostname": node.hostname(),
@@ -103,7 +107,8 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "os": _os(node),
         "disk": _disks(node, data_dir or "/var/lib/etcd"),
         "certificates": _certificates(node, moment),
-        "external_ca": _external_ca(node),
+        "external_ca": None if keys_missing is None else "ca" in keys_missing,
+        "ca_keys_missing": keys_missing,
         "package_manager": _package_manager(node),
         "repositories": read_repositories(node),
         "kubeadm_tmp_bytes": node.tree_bytes(node_paths.KUBEADM_TMP),
@@ -124,11 +129,21 @@ def _clock(node: Node) -> JsonDict:
     return kernel_clock() if node.root == Path("/") else {"synchronised": None, "max_error_s": None}
 
 
-def _external_ca(node: Node) -> bool | None:
-    """Whether kubeadm has no key to renew certificates with. A worker never has one, so there it says nothing: None."""
+def _ca_keys_missing(node: Node, *, stacked: bool) -> list[str] | None:
+    """Authorities whose certificate is here without the key, which kubeadm takes for managed by somebody else.
+
+    A worker never has a key, so there it says nothing: None. Beside an external
+    etcd, kubeadm has no certificates of etcd's authority to renew.
+    """
     if not node.is_control_plane():
         return None
-    return node.exists("/etc/kubernetes/pki/ca.crt") and not node.exists("/etc/kubernetes/pki/ca.key")
+    return [
+        name
+        for name in _AUTHORITIES
+        if (stacked or name != "etcd/ca")
+        and node.exists(f"{_PKI}/{name}.crt")
+        and not node.exists(f"{_PKI}/{name}.key")
+    ]
 
 
 def _pod(pod: StaticPod) -> JsonDict:
@@ -213,7 +228,8 @@ def _certificates(node: Node, moment: float) -> list[JsonDict]:
     return found
 
 
-def _runtime(node: Node) -> JsonDict:
+def runtime_endpoint(node: Node) -> str:
+    """The socket at which the kubelet finds the container runtime, with ``unix://``; empty where none is seen."""
     endpoint = ""
     for path in (node_paths.KUBELET_INSTANCE_CONFIG, node_paths.KUBELET_CONFIG):
         endpoint = endpoint or str(node.yaml(path).get("containerRuntimeEndpoint") or "")
@@ -221,6 +237,11 @@ def _runtime(node: Node) -> JsonDict:
         flags = [flag.value for flag in node.kubelet_flags()[0] if flag.name == "container-runtime-endpoint"]
         present = [f"unix://{socket}" for socket in _DEFAULT_SOCKETS if node.exists(socket)]
         endpoint = next(iter(flags + present), "")
+    return endpoint
+
+
+def _runtime(node: Node) -> JsonDict:
+    endpoint = runtime_endpoint(node)
     name = "cri-o" if "crio" in endpoint else "containerd" if "containerd" in endpoint else ""
     version = ""
     if name:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Findings on the live control plane: flags, leaders, and how an API server stops. Pure."""
+"""Findings on the live control plane: what its static pods run with, leaders, and how an API server stops. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from datetime import datetime
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import (
-    Flags,
-    configured_flags,
-    flags_of,
-    gone,
-)
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_defaults import DEFAULT_FLAGS, SOURCE
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_static_pods import static_pod_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import Flags, configured_flags, flags_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_defaults import DEFAULT_FLAGS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -41,82 +37,17 @@ EMULATION_SOURCE = "https://github.com/kubernetes/apiserver/blob/master/pkg/util
 
 def control_plane_findings(cluster: Cluster, request: Request, programs: Programs) -> list[Finding]:
     pods = system_pods(cluster)
+    static = {component: dict(sorted(api.static_pods(pods, component).items())) for component in DEFAULT_FLAGS}
     live = {
-        component: {
-            node: flags_of(api.pod_arguments(pod)) for node, pod in sorted(api.static_pods(pods, component).items())
-        }
-        for component in DEFAULT_FLAGS
+        component: {node: flags_of(api.pod_arguments(pod)) for node, pod in by_node.items()}
+        for component, by_node in static.items()
     }
     return [
-        *_drift(cluster, live, request, programs),
+        *static_pod_findings(cluster, static, request, programs),
         *_configured_emulation(cluster, request),
         *_shutdown(cluster, live["kube-apiserver"]),
         *_leaders(cluster, live),
     ]
-
-
-def _drift(cluster: Cluster, live: dict[str, dict[str, Flags]], request: Request, programs: Programs) -> list[Finding]:
-    """Where the running static pods are not what kubeadm would write."""
-    if cluster.cluster_config is None:
-        return []
-    found = []
-    for component, by_node in live.items():
-        extra = configured_flags(cluster.cluster_config, component)
-        defaults = DEFAULT_FLAGS[component]
-        program = programs.asked.get(component)
-        # The finding on removed flags speaks of these already.
-        removed = {
-            name
-            for name in (*extra, *(name for flags in by_node.values() for name in flags))
-            if gone(component, name, request.target, program).why
-        }
-        for node, flags in by_node.items():
-            subject = f"pod/kube-system/{component}-{node}"
-            # That of an upgrade which can be taken back is another finding's.
-            known = {*defaults, *extra, *removed, _emulation.FLAG}
-            added = [name for name in flags if name not in known]
-            changed = [name for name, values in flags.items() if _is_changed(name, values, extra, defaults)]
-            absent = [name for name in extra if name not in flags and name not in removed]
-            if added or changed:
-                parts = [
-                    f"{what}: {', '.join(f'--{name}' for name in sorted(names))}"
-                    for what, names in (("set by hand or by a patch", added), ("with another value", changed))
-                    if names
-                ]
-                found.append(
-                    finding(
-                        "static-pod-edited",
-                        WARNING,
-                        subject,
-                        f"its flags are not those that kubeadm writes from kubeadm-config; {'; '.join(parts)}",
-                        "kubeadm upgrade writes the manifest anew and drops them. Put them into the extraArgs of "
-                        "kubeadm-config, or into the patches that you give to kubeadm in every upgrade.",
-                        SOURCE,
-                    )
-                )
-            if absent:
-                found.append(
-                    finding(
-                        "static-pod-behind-config",
-                        WARNING,
-                        subject,
-                        "kubeadm-config has extraArgs that the running pod does not have: "
-                        + ", ".join(f"--{name}" for name in sorted(absent)),
-                        "They come into force with this upgrade. Apply them before, so that one thing changes at a "
-                        f"time: on {node}, with the kubeadm of today, kubeadm upgrade node; or take them out.",
-                        SOURCE,
-                    )
-                )
-    return found
-
-
-def _is_changed(name: str, values: list[str], extra: Flags, defaults: dict[str, str | None]) -> bool:
-    if name == "authorization-mode":
-        return False  # kubeadm changes what it is given here
-    if name in extra:
-        return sorted(values) != sorted(extra[name])
-    default = defaults.get(name)
-    return default is not None and values != [default]
 
 
 def _configured_emulation(cluster: Cluster, request: Request) -> list[Finding]:

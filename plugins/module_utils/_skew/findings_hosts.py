@@ -15,6 +15,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rul
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_machine import machine_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_packages import package_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import versions_ahead
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_pods import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -168,18 +169,27 @@ def _kubelet_files(host: Host, subject: str, minors: set[int]) -> list[Finding]:
                 rules.KUBELET_CLIENT_SOURCE,
             )
         )
-    if host.external_ca:
-        found.append(
-            finding(
-                "external-ca",
-                WARNING,
-                subject,
-                "the key of the certificate authority is not on this node, so kubeadm cannot renew certificates",
-                "Renew them by hand, and upgrade with certificate renewal turned off.",
-                rules.CERTIFICATE_SOURCE,
-            )
+    return [*found, *_authorities(host, subject)]
+
+
+def _authorities(host: Host, subject: str) -> list[Finding]:
+    """Certificate authorities that kubeadm takes for somebody else's."""
+    missing = [name for name in rules.SIGNED_BY if name in host.ca_keys_missing]
+    if not missing:
+        return []
+    signed = "; ".join(f"{name} ({', '.join(rules.SIGNED_BY[name])})" for name in missing)
+    return [
+        finding(
+            "external-ca",
+            WARNING,
+            subject,
+            f"not on this node: {', '.join(f'{CERTIFICATES}/{name}.key' for name in missing)}, so kubeadm cannot renew "
+            f"the certificates of {signed}",
+            "Renew them by your own means before they expire. The upgrade leaves them as they are and renews the "
+            "others. It ends with an error where one of them is not of the authority on the node, or has no key there.",
+            rules.CERTIFICATE_SOURCE,
         )
-    return found
+    ]
 
 
 def _identity(host: Host) -> str:

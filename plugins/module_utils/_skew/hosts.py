@@ -71,7 +71,7 @@ def read_host(result: Json) -> Host | None:
         kubelet_client=kubelet.get("client_cn") or None,
         kubelet_groups=kubelet.get("client_o"),
         instance_config=kubelet.get("instance_config_present"),
-        external_ca=info.get("external_ca"),
+        ca_keys_missing=_keys_missing(info),
         runtime_name=str(runtime.get("name") or ""),
         runtime_version=str(runtime.get("version") or ""),
         foreign_manifests=[str(entry.get("file", "")) for entry in foreign],
@@ -88,6 +88,14 @@ def read_host(result: Json) -> Host | None:
 def versions_ahead(plan: Plan, name: str) -> list[Version]:
     """The versions that a node goes through, in their order; empty where nothing is left to do on it."""
     return [Version.parse(hop["to"]) for hop in plan.hops if name in hop["control_plane"] or name in hop["workers"]]
+
+
+def _keys_missing(info: Json) -> list[str]:
+    """A result of before the key `ca_keys_missing` tells of the cluster's authority alone."""
+    missing = info.get("ca_keys_missing")
+    if isinstance(missing, list):
+        return [str(name) for name in missing]
+    return ["ca"] if info.get("external_ca") else []
 
 
 def _packages(info: Json) -> dict[str, Package]:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""The flags that kubeadm itself writes into the static pods, as data.
+"""The flags that kubeadm itself writes into the static pods, as data. What it writes beside them is in kubeadm_pods.
 
-Read in kubernetes 1.33 to 1.35, cmd/kubeadm/app/phases/controlplane/manifests.go and phases/etcd/local.go.
+Read in kubernetes 1.33 to 1.36, cmd/kubeadm/app/phases/controlplane/manifests.go and phases/etcd/local.go.
 """
 
 from __future__ import annotations

@@ -248,7 +248,8 @@ class Host:
     """Its organizations."""
     instance_config: bool | None = None
     """Whether /var/lib/kubelet/instance-config.yaml is there."""
-    external_ca: bool | None = None
+    ca_keys_missing: list[str] = field(default_factory=list)
+    """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
     runtime_name: str = ""
     runtime_version: str = ""
     foreign_manifests: list[str] = field(default_factory=list)

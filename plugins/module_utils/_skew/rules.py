@@ -230,6 +230,16 @@ REPOSITORY_KEY_SOON_DAYS = 30
 CERTIFICATE_SOON_DAYS = 30
 CA_SOON_DAYS = 180
 CERTIFICATE_SOURCE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/"
+# What kubeadm upgrade renews, by the authority that signs it (cmd/kubeadm/app/phases/certs/certlist.go, and
+# phases/certs/renewal). One whose key is not on the node it leaves out.
+SIGNED_BY = {
+    "ca": (
+        *("apiserver", "apiserver-kubelet-client", "admin.conf", "super-admin.conf"),
+        *("controller-manager.conf", "scheduler.conf"),
+    ),
+    "front-proxy-ca": ("front-proxy-client",),
+    "etcd/ca": ("etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"),
+}
 
 BUDGET_SOURCE = "https://kubernetes.io/docs/tasks/run-application/configure-pdb/"
 TWO_BUDGETS_SOURCE = "https://github.com/kubernetes/kubernetes/issues/75957"

@@ -33,6 +33,11 @@ def test_what_cannot_be_accepted_does_not_offer_it() -> None:
     assert "accept" not in page(QUIET, "Nodes")
 
 
+def test_what_passes_by_itself_says_so() -> None:
+    assert "pass by itself" in page(SWAP._replace(passes=True), "Nodes")
+    assert "pass by itself" not in page(SWAP, "Nodes")
+
+
 def test_the_index_has_the_worst_first_and_no_empty_area() -> None:
     text = index({"Nodes": [QUIET, SWAP], "Addons": []})
     assert text.index("[swap-on](swap-on.md)") < text.index("[a-note](a-note.md)")

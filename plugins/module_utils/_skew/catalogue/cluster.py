@@ -31,6 +31,7 @@ ENTRIES: tuple[Entry, ...] = (
         cure="`kubectl describe node` shows the condition, `journalctl -u kubelet` on the node the cause. Repair "
         "it, or take the node out of the cluster and of the inventory.",
         sources=("https://kubernetes.io/docs/reference/node/node-status/",),
+        passes=True,
     ),
     Entry(
         id="kubelet-version-unknown",
@@ -95,6 +96,7 @@ ENTRIES: tuple[Entry, ...] = (
         "it. `kubeadm upgrade` waits for the pod to change, and fails.",
         cure="On the node: look at `/etc/kubernetes/manifests`, `crictl ps -a` and `journalctl -u kubelet`.",
         sources=("https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/",),
+        passes=True,
     ),
     Entry(
         id="static-pod-not-ready",
@@ -103,6 +105,7 @@ ENTRIES: tuple[Entry, ...] = (
         meaning="A static pod of the control plane is not Running and Ready. With one component already down, taking "
         "a node away may take the API or etcd's quorum with it.",
         cure="On the node: `crictl ps -a --name <component>`, then `crictl logs` of its last container.",
+        passes=True,
     ),
     Entry(
         id="api-servers-too-far-apart",

@@ -14,24 +14,34 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="static-pod-edited",
         severities=(WARNING,),
-        title="A static pod has flags that kubeadm would not write",
-        meaning="The running pod has flags that neither kubeadm nor the extraArgs of kubeadm-config put there, or "
-        "other values. Somebody edited the manifest on the node, or gave kubeadm a patch.\n\n"
+        title="A static pod is not as kubeadm would write it",
+        meaning="The running pod has something that neither kubeadm nor kubeadm-config put there, or has it otherwise, "
+        "or without what kubeadm puts there. Looked at are flags, environment variables, mounts and volumes, requests "
+        "and limits, probes, containers and ports, the repository of the image and unusual tags, labels and "
+        "annotations, host aliases, DNS, priority, security context and the like. Somebody edited the manifest on the "
+        "node, or gave kubeadm a patch.\n\n"
         "`kubeadm upgrade` writes the manifest anew, and edits by hand are lost, on this node, at the moment "
-        "of its upgrade. Only names are told, since values may be secret.",
-        cure="Put the flags into the extraArgs of kubeadm-config, or keep them in a patch directory that every "
-        "upgrade gets. Accept the finding where your patches bring them back.",
+        "of its upgrade. Only names are told, since values may be secret.\n\n"
+        "What the API server and the kubelet add to the pod is not meant, nor variables of a proxy, which kubeadm "
+        "takes from its own environment whenever it runs. Labels and annotations that somebody gave the pod in the "
+        "API go the same way as those of the manifest.",
+        cure="Put flags, variables and mounts into `extraArgs`, `extraEnvs` and `extraVolumes` of kubeadm-config, and "
+        "a registry of your own into `imageRepository`. Keep the rest in a patch directory that every upgrade gets. "
+        "Accept the finding where your patches bring it back.",
         sources=(
             "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/phases/controlplane/manifests.go",
+            "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/phases/controlplane/volumes.go",
+            "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/phases/etcd/local.go",
             "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-reconfigure/",
         ),
     ),
     Entry(
         id="static-pod-behind-config",
         severities=(WARNING,),
-        title="kubeadm-config has arguments that do not run yet",
-        meaning="The extraArgs of kubeadm-config name flags that the running pod does not have. They come into force "
-        "with the upgrade: a change that nobody has tried happens in the same moment as a change of version.",
+        title="kubeadm-config has settings that do not run yet",
+        meaning="`extraArgs`, `extraEnvs` or `extraVolumes` of kubeadm-config name what the running pod does not have. "
+        "It comes into force with the upgrade: a change that nobody has tried happens in the same moment as a change "
+        "of version.",
         cure="Apply the change before, with the kubeadm of the present version: `kubeadm upgrade node` on the "
         "node. Or take it out of kubeadm-config until after.",
         sources=("https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-reconfigure/",),
@@ -73,5 +83,6 @@ ENTRIES: tuple[Entry, ...] = (
         "kube-scheduler)`. Mostly it cannot reach its API server, or its kubeconfig has an expired "
         "certificate.",
         sources=("https://kubernetes.io/docs/concepts/architecture/leases/",),
+        passes=True,
     ),
 )

@@ -19,6 +19,7 @@ ENTRIES: tuple[Entry, ...] = (
         "or the certificates are not accepted. The upgrade of that node would wait for etcd in vain.",
         cure="On the node: `crictl ps -a --name etcd`, `crictl logs` of its container, and the certificates below "
         "`/etc/kubernetes/pki/etcd`.",
+        passes=True,
     ),
     Entry(
         id="etcd-views-differ",
@@ -92,6 +93,7 @@ ENTRIES: tuple[Entry, ...] = (
         "after the other away; the rest must be more than half of all.",
         cure="On its node: `crictl logs` of the etcd container and `journalctl -u kubelet`. Check port 2380 "
         "between the control-plane nodes and the expiry of the peer certificates.",
+        passes=True,
     ),
     Entry(
         id="etcd-no-leader",
@@ -102,6 +104,7 @@ ENTRIES: tuple[Entry, ...] = (
         cure="Bring back so many members that more than half of them reach each other on port 2380. Where more "
         "than half are lost for good, restore a snapshot; see backup-and-restore.md.",
         sources=("https://etcd.io/docs/v3.6/op-guide/recovery/",),
+        passes=True,
     ),
     Entry(
         id="etcd-versions-differ",

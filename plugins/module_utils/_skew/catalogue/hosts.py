@@ -46,12 +46,21 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="external-ca",
         severities=(WARNING,),
-        title="The key of the certificate authority is elsewhere",
+        title="The key of a certificate authority is elsewhere",
         meaning=(
-            "The control-plane node has the certificate of the cluster's authority and not its key. kubeadm "
-            "cannot renew certificates here, and stops where it tries to."
+            "The control-plane node has the certificate of one of kubeadm's three authorities and not its key: that of "
+            "the cluster (`ca`), that of aggregated API servers (`front-proxy-ca`), or that of etcd (`etcd/ca`, where "
+            "etcd is a static pod). kubeadm takes such an authority for managed by somebody else. It goes on without "
+            "renewing the certificates that this one signed, and renews those of the others only.\n\n"
+            "It ends with an error in the middle of the node's upgrade where a certificate of such an authority is "
+            "not signed by it, or where its own key is missing."
         ),
-        cure=("Renew the certificates by your own means, and upgrade with certificate renewal turned off."),
+        cure=(
+            "Where the key is kept elsewhere on purpose, renew the certificates by your own means before they expire, "
+            "and accept the finding. Where it got lost on one node only, copy it from another control-plane node, with "
+            "mode 0600. `kubeadm certs check-expiration` shows what is managed externally. "
+            "`control_plane_certificate_renewal: false` leaves all certificates as they are."
+        ),
         sources=(rules.CERTIFICATE_SOURCE,),
     ),
     Entry(

@@ -16,7 +16,8 @@ class Entry(t.NamedTuple):
     `severities` are those that it can have. `title` is a few words without a
     full stop. `meaning` says what is wrong and what would happen in an upgrade,
     `cure` what to do; both are Markdown, a paragraph or more. `sources` are
-    addresses where its rule is from.
+    addresses where its rule is from. `passes` is whether it can end by itself
+    within minutes, as where a static pod or a kubelet restarts.
     """
 
     id: str
@@ -25,3 +26,4 @@ class Entry(t.NamedTuple):
     meaning: str
     cure: str
     sources: tuple[str, ...] = ()
+    passes: bool = False

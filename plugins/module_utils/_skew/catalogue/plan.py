@@ -23,6 +23,7 @@ ENTRIES: tuple[Entry, ...] = (
         "the credentials may list nodes and the pods of kube-system: `kubectl get nodes` and `kubectl -n "
         "kube-system get pods -l component=kube-apiserver`.",
         sources=(rules.SKEW_POLICY,),
+        passes=True,
     ),
     Entry(
         id="other-major",

@@ -74,6 +74,7 @@ ENTRIES: tuple[Entry, ...] = (
         cure="Bring its backend back: `kubectl get apiservice` shows the Service. Delete the APIService where it "
         "is a leftover.",
         sources=("https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/",),
+        passes=True,
     ),
     Entry(
         id="webhook-down",
@@ -85,6 +86,7 @@ ENTRIES: tuple[Entry, ...] = (
         cure="Bring the webhook's pods back, or set `failurePolicy: Ignore` for the time of the upgrade. Delete "
         "the configuration where its program is gone.",
         sources=(rules.WEBHOOK_SOURCE,),
+        passes=True,
     ),
     Entry(
         id="webhook-on-one-node",

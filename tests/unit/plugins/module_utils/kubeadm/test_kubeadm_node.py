@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
+import threading
 import time
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Busy, Runner
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.upgrade import missing_manifests
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOW = 1_800_000_000.0
@@ -73,6 +78,40 @@ def test_a_control_plane(control_plane: Path) -> None:
             "days_left": 309,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("certificates", "keys", "stacked", "expected"),
+    [
+        (("ca", "front-proxy-ca", "etcd/ca"), ("ca", "front-proxy-ca", "etcd/ca"), True, []),
+        (("ca", "front-proxy-ca", "etcd/ca"), (), True, ["ca", "front-proxy-ca", "etcd/ca"]),
+        (("ca", "front-proxy-ca", "etcd/ca"), ("ca", "etcd/ca"), True, ["front-proxy-ca"]),
+        (("ca", "front-proxy-ca", "etcd/ca"), ("ca", "front-proxy-ca"), True, ["etcd/ca"]),
+        # The certificate of an external etcd's authority may be at the same place.
+        (("ca", "front-proxy-ca", "etcd/ca"), ("ca", "front-proxy-ca"), False, []),
+        (("ca", "front-proxy-ca"), ("front-proxy-ca",), False, ["ca"]),
+        ((), (), True, []),
+    ],
+)
+def test_authorities_without_their_keys(
+    tmp_path: Path, certificates: tuple[str, ...], keys: tuple[str, ...], stacked: bool, expected: list[str]
+) -> None:
+    shutil.copytree(FIXTURES / "1.34.4", tmp_path / "etc/kubernetes/manifests")
+    if not stacked:
+        (tmp_path / "etc/kubernetes/manifests/etcd.yaml").unlink()
+    for name in certificates:
+        put(tmp_path, f"/etc/kubernetes/pki/{name}.crt", (FIXTURES / "apiserver.crt").read_text())
+    for name in keys:
+        put(tmp_path, f"/etc/kubernetes/pki/{name}.key", "key\n")
+    info = collect(Node(tmp_path), NOW)
+    assert info["ca_keys_missing"] == expected
+    assert info["external_ca"] is ("ca" in expected)
+
+
+def test_a_worker_never_has_the_key_of_an_authority(tmp_path: Path) -> None:
+    put(tmp_path, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    info = collect(Node(tmp_path), NOW)
+    assert (info["role"], info["ca_keys_missing"], info["external_ca"]) == ("worker", None, None)
 
 
 def test_a_control_plane_whose_api_server_manifest_is_away_is_still_one(control_plane: Path) -> None:
@@ -147,11 +186,85 @@ def test_runner_ends_the_whole_group_at_the_deadline(tmp_path: Path) -> None:
     assert not is_running(ran.stream("stdout")[0])
 
 
-def test_a_second_task_finds_the_first(tmp_path: Path) -> None:
+TASK = """
+import sys
+from pathlib import Path
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Runner
+run = Runner(Node(Path(sys.argv[1])))
+run.acquire(Deadline(20))
+print("at work", flush=True)
+run.run(["/bin/sh", "-c", sys.argv[2]], "v1.35.4", Deadline(60))
+"""
+
+
+def task(root: Path, script: str) -> subprocess.Popen[bytes]:
+    """The process of a task that has the lock and is about to run `script` as its kubeadm."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", TASK, str(root), script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert t.cast("t.IO[bytes]", process.stdout).readline() == b"at work\n"
+    return process
+
+
+def kubeadm_of(run: Runner) -> dict[str, t.Any]:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        note = run.running()
+        if note:
+            return note
+        time.sleep(0.05)
+    raise AssertionError("kubeadm did not start")
+
+
+def test_a_second_task_waits_for_the_first_and_names_it_at_its_deadline(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    first = task(tmp_path, "sleep 60")
+    kubeadm = kubeadm_of(run)
+    begin = time.monotonic()
+    with pytest.raises(Busy) as failed:
+        run.acquire(Deadline(1))
+    assert 1 <= time.monotonic() - begin < 10
+    assert f"Another task (process {first.pid}, since 20" in failed.value.message
+    assert f"kubeadm (process {kubeadm['pid']}, since 20" in failed.value.message
+    assert f"kill {first.pid} before" in failed.value.hint
+    # The killed task's kubeadm goes on, and the lock is free at once.
+    first.kill()
+    first.wait()
+    assert run.acquire(Deadline(10)) == 0.0
+    assert run.running() == kubeadm
+    # What it has moved away just now is not missing.
+    assert missing_manifests(run.node) == []
+    ran = run.attach(kubeadm, Deadline(0))
+    assert (ran.timed_out, ran.attached, ran.pid, ran.started) == (True, True, kubeadm["pid"], kubeadm["started"])
+    assert not run.running()
+    assert "kube-apiserver.yaml" in missing_manifests(run.node)
+
+
+def test_a_second_task_goes_on_when_the_first_is_killed(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    first = task(tmp_path, "echo begun; sleep 3; echo done")
+    kubeadm = kubeadm_of(run)
+    threading.Timer(1, first.kill).start()
+    assert 0.5 < run.acquire(Deadline(20)) < 15
+    first.wait()
+    assert run.running() == kubeadm
+    ran = run.attach(kubeadm, Deadline(20))
+    assert (ran.timed_out, ran.stream("stdout")) == (False, ["begun", "done"])
+
+
+def test_a_lock_without_a_name_is_waited_for_too(tmp_path: Path) -> None:
+    """The one that has it is about to write its name, or is of an earlier version and does not."""
     first, second = runner(tmp_path), Runner(Node(tmp_path))
-    first.acquire()
-    with pytest.raises(Busy):
-        second.acquire()
+    first.acquire(Deadline(5))
+    (tmp_path / "var/lib/evergreen-kubeadm/kubeadm-upgrade.lock").write_text("")
+    with pytest.raises(Busy) as failed:
+        second.acquire(Deadline(0))
+    assert failed.value.message.startswith("Another task is still at work on")
+    assert "fuser -v" in failed.value.hint
 
 
 def test_a_note_of_another_process_is_not_alive(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import mod
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Host, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.kubeadm.mirror import defaulted, mirror
 
 NOW = 1_800_000_000.0
 
@@ -30,21 +31,13 @@ def node(
 
 
 def static(component: str, on: str, tag: str, *flags: str, ready: str = "True") -> dict[str, t.Any]:
-    return {
-        "metadata": {
-            "namespace": "kube-system",
-            "name": f"{component}-{on}",
-            "labels": {"component": component},
-            "annotations": {api.MIRROR_ANNOTATION: "hash"},
-        },
-        "spec": {
-            "nodeName": on,
-            "containers": [
-                {"name": component, "image": f"registry.k8s.io/{component}:{tag}", "command": [component, *flags]}
-            ],
-        },
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
-    }
+    """The mirror pod of what kubeadm wrote, with another tag and these flags alone."""
+    made = defaulted(mirror(component, on))
+    # Where an API server answers is up to the case.
+    made["metadata"]["annotations"].pop(api.ENDPOINT_ANNOTATION, None)
+    made["spec"]["containers"][0].update(image=f"registry.k8s.io/{component}:{tag}", command=[component, *flags])
+    made["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
+    return made
 
 
 def control_plane(on: str, tag: str = "v1.34.4", etcd: str | None = "3.6.5-0") -> list[dict[str, t.Any]]:

@@ -29,7 +29,7 @@ AREAS: dict[str, tuple[tuple[str, ...], tuple[Entry, ...]]] = {
     "addons": (("findings_addons",), addons.ENTRIES),
     "cluster": (("findings_cluster",), cluster.ENTRIES),
     "config": (("findings_config",), config.ENTRIES),
-    "control_plane": (("findings_control_plane",), control_plane.ENTRIES),
+    "control_plane": (("findings_control_plane", "findings_static_pods"), control_plane.ENTRIES),
     "etcd": (("findings_etcd",), etcd.ENTRIES),
     "objects": (("findings_objects",), objects.ENTRIES),
     "plan": (("plan", "targets", "changes", "acceptance"), plan.ENTRIES),

@@ -83,6 +83,10 @@ MIB = 2**20
         ),
         ({"kubelet": {"client_cn": "system:node:x"}}, "1.35.4", {}, [("blocker", "kubelet-client-certificate")]),
         ({"external_ca": True}, "1.35.4", {}, [("warning", "external-ca")]),
+        ({"external_ca": False}, "1.35.4", {}, []),
+        ({"external_ca": None, "ca_keys_missing": None}, "1.35.4", {}, []),
+        ({"external_ca": False, "ca_keys_missing": []}, "1.35.4", {}, []),
+        ({"external_ca": False, "ca_keys_missing": ["etcd/ca"]}, "1.35.4", {}, [("warning", "external-ca")]),
         (
             {"container_runtime": {"name": "containerd", "version": "1.7.27"}},
             "1.35.4",
@@ -109,6 +113,22 @@ def test_hosts(info: dict[str, t.Any], target: str, kubelet_config: dict[str, t.
     verdict = decide(cluster(kubelet_config=kubelet_config), target, [host(**info)])
     assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
     assert all(f["subject"] == "node/w1" for f in verdict["findings"])
+
+
+@pytest.mark.parametrize(
+    ("missing", "told", "untold"),
+    [
+        (["ca"], ["pki/ca.key", "of ca (apiserver,"], ["etcd/ca", "front-proxy-ca"]),
+        (["front-proxy-ca"], ["pki/front-proxy-ca.key", "(front-proxy-client)"], ["admin.conf"]),
+        (["etcd/ca"], ["pki/etcd/ca.key", "etcd/server"], ["admin.conf"]),
+        (["ca", "front-proxy-ca", "etcd/ca"], ["pki/ca.key, ", "pki/etcd/ca.key", "scheduler.conf"], []),
+    ],
+)
+def test_the_keys_that_are_elsewhere_are_named(missing: list[str], told: list[str], untold: list[str]) -> None:
+    (found,) = decide(cluster(), hosts=[host(ca_keys_missing=missing)])["findings"]
+    assert found["id"] == "external-ca"
+    assert all(words in found["evidence"] for words in told), found["evidence"]
+    assert not any(words in found["evidence"] for words in untold), found["evidence"]
 
 
 @pytest.mark.parametrize(
