@@ -146,6 +146,11 @@ blockers:
   type: int
   returned: success
   sample: 0
+refusal:
+  description: What each blocker is about and what was seen, in one sentence; empty where there is none.
+  type: str
+  returned: success
+  sample: "1 blocker found, nothing was changed: pod-missing (cp1): it has no manifest of kube-apiserver."
 summary:
   description: The plan and the findings in sentences.
   type: list

@@ -170,6 +170,11 @@ blockers:
   type: int
   returned: always
   sample: 0
+refusal:
+  description: What each blocker is about and what was seen, in one sentence; empty where there is none.
+  type: str
+  returned: always
+  sample: ""
 summary:
   description: The plan and the findings in sentences.
   type: list

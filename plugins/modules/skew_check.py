@@ -234,6 +234,17 @@ options:
     type: list
     elements: path
     default: []
+  settle_s:
+    description:
+      - For how many seconds one who waits looks again where RV(settling) says so, from the first look on. With V(0) it
+        never does. This module itself does not wait.
+    type: int
+    default: 0
+    version_added: 0.2.0
+  settle_until:
+    description: RV(settling.until) of the look before. Without it, this is the first one.
+    type: float
+    version_added: 0.2.0
   fail_on_blockers:
     description: Fail where a blocker is found that is not accepted.
     type: bool
@@ -538,6 +549,48 @@ blockers:
   type: int
   returned: always
   sample: 0
+refusal:
+  description: What each blocker is about and what was seen, in one sentence; empty where there is none.
+  type: str
+  returned: always
+  sample: "1 blocker found, nothing was changed: node-not-ready (node/worker1): KubeletNotReady."
+settling:
+  description:
+    - Whether to look again in a moment; none where the findings are to be taken as they are.
+    - It is worth it within O(settle_s), where the upgrade lock shows a run that was cut off, and all blockers are of
+      kinds that can pass by themselves, such as a static pod that restarts. The page of a finding says whether it can.
+    - A run was cut off where its lock (M(evergreen.kubeadm.upgrade_lock)) is still there, and has expired or is of a
+      process that is seen, from where this module runs, to be gone. Where it is seen to be alive, it was not.
+  type: dict
+  returned: always
+  contains:
+    run_id:
+      description: The run that was cut off.
+      type: str
+      returned: always
+      sample: 20260131T120000Z-4f1c
+    since:
+      description: When it took the lock, on the clock of the API server; may be empty.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00.000000Z"
+    why:
+      description: Why it is looked at again, and at what, in sentences.
+      type: str
+      returned: always
+      sample: "Run 20260131T120000Z-4f1c was cut off: its lock kube-system/evergreen-kubeadm-upgrade, taken at
+        2026-01-31T12:00:00.000000Z, is of a process that is gone."
+    wait_s:
+      description: After how many seconds.
+      type: int
+      returned: always
+      sample: 10
+    until:
+      description: When it is over, for O(settle_until) of the next look. A time of the monotonic clock of this host.
+      type: float
+      returned: always
+      sample: 81422.01
+  sample: null
 cost:
   description:
     - What the plan costs.
@@ -707,6 +760,7 @@ duration_s:
   sample: 1.1
 """
 
+import gc
 import os
 import time
 import typing as t
@@ -714,18 +768,22 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import recorded_controller
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost import cost_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import blockers_told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.decisions import decide
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, Request
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.settling import cut_off_run, lock_of, settle
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import node_states
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.targets import target_version
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
@@ -781,6 +839,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "pool_label": {"type": "str"},
     "soft_taint": {"type": "bool", "default": True},
     "journals": {"type": "list", "elements": "path", "default": []},
+    "settle_s": {"type": "int", "default": 0},
+    "settle_until": {"type": "float"},
     "fail_on_blockers": {"type": "bool", "default": False},
     "timeout_s": {"type": "int", "default": 60},
 }
@@ -790,6 +850,9 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, decide, and shape the result."""
     params = module.params
     started, clock = utc_now(), time.monotonic()
+    # Millions of small objects are read and kept until the process ends, which is soon. Looking for cycles among them
+    # again and again would take most of the time, and more of it the larger the cluster is.
+    gc.disable()
     if params["rollback_safe"] and params["finalize"]:
         raise EvergreenError(
             "rollback_safe and finalize were both given, and they are the two parts of an upgrade.",
@@ -822,6 +885,13 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     result: dict[str, t.Any] = {
         "changed": False,
         **verdict,
+        "settling": settle(
+            verdict["findings"],
+            cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases)))),
+            now=time.monotonic(),
+            within_s=params["settle_s"],
+            until=params["settle_until"],
+        ),
         "cost": cost_of(
             cluster,
             node_states(cluster),
@@ -835,11 +905,9 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         "duration_s": round(time.monotonic() - clock, 3),
     }
     if params["fail_on_blockers"] and verdict["blockers"]:
-        told = [f for f in verdict["findings"] if f["severity"] == BLOCKER]
-        shown = "; ".join(f"{f['id']} on {f['subject']}: {f['evidence']}" for f in told[:5])
-        more = f"; and {len(told) - 5} more" if len(told) > 5 else ""
+        told = blockers_told(verdict["findings"])
         raise EvergreenError(
-            f"{len(told)} findings stand in the way of {verdict['target']}: {shown}{more}.",
+            f"{verdict['blockers']} findings stand in the way of {verdict['target']}: {told}.",
             hint="Each finding has a remedy. One that does not matter here can be accepted by its id with a reason.",
             result=result,
         )

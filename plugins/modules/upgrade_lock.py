@@ -231,6 +231,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
+    NAME,
+    NAMESPACE,
     Decision,
     decide_held,
     decide_released,
@@ -249,8 +251,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "lease_seconds": {"type": "int", "default": 3600},
     "purpose": {"type": "str"},
     "controller": CONTROLLER_OPTION,
-    "namespace": {"type": "str", "default": "kube-system"},
-    "name": {"type": "str", "default": "evergreen-kubeadm-upgrade"},
+    "namespace": {"type": "str", "default": NAMESPACE},
+    "name": {"type": "str", "default": NAME},
     "force_release": {"type": "bool", "default": False},
     "timeout_s": {"type": "int", "default": 60},
 }

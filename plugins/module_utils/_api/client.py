@@ -40,6 +40,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 Query = t.Optional[t.Mapping[str, t.Any]]
 # Inside Client, `list` is the method.
 Items = list[dict[str, t.Any]]
+Trim = t.Callable[[dict[str, t.Any]], None]
 Headers = list[tuple[str, str]]
 
 PAGE_SIZE = 500  # kubectl's chunk size
@@ -181,11 +182,13 @@ class Client:
     ) -> dict[str, t.Any]:
         return self.request("PATCH", path, query=query, body=body, content_type=content_type, timeout_s=timeout_s)
 
-    def list(self, path: str, query: Query = None, *, timeout_s: float = 30.0) -> Items:
-        """All items, fetched in pages."""
-        return self.list_with_version(path, query, timeout_s=timeout_s)[0]
+    def list(self, path: str, query: Query = None, *, timeout_s: float = 30.0, trim: Trim | None = None) -> Items:
+        """All items, fetched in pages. `trim` takes off each what is not needed, before the next page is fetched."""
+        return self.list_with_version(path, query, timeout_s=timeout_s, trim=trim)[0]
 
-    def list_with_version(self, path: str, query: Query = None, *, timeout_s: float = 30.0) -> tuple[Items, str]:
+    def list_with_version(
+        self, path: str, query: Query = None, *, timeout_s: float = 30.0, trim: Trim | None = None
+    ) -> tuple[Items, str]:
         """All items and the resourceVersion that they are of: where a watch begins.
 
         A list whose ``continue`` token has expired (410) is begun anew, once.
@@ -197,7 +200,11 @@ class Client:
                 while True:
                     page_query = {**(query or {}), "limit": PAGE_SIZE, **({"continue": token} if token else {})}
                     page = self.get(path, query=page_query, timeout_s=timeout_s)
-                    items.extend(page.get("items") or [])
+                    fetched = page.get("items") or []
+                    if trim is not None:
+                        for item in fetched:
+                            trim(item)
+                    items.extend(fetched)
                     metadata = page.get("metadata") or {}
                     token = metadata.get("continue") or ""
                     if not token:

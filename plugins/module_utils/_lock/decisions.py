@@ -22,6 +22,10 @@ from datetime import datetime, timedelta, timezone
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import ALIVE, GONE, UNKNOWN, complete
 
+NAMESPACE, NAME = "kube-system", "evergreen-kubeadm-upgrade"
+"""Of the Lease, unless told otherwise."""
+EXPIRED, CONTROLLER_GONE = "expired", "controller_gone"
+"""Why a lock may be taken over."""
 PURPOSE_ANNOTATION = "evergreen.kubeadm/purpose"
 CONTROLLER_ANNOTATION = "evergreen.kubeadm/controller"
 
@@ -108,6 +112,23 @@ def is_expired(lease: dict[str, t.Any], now: datetime) -> bool:
     return expires is not None and now >= expires
 
 
+def why_ended(lease: dict[str, t.Any], now: datetime | None, holder_controller: str) -> str | None:
+    """Why the holder's run counts as ended; None where it may be at work.
+
+    `holder_controller` says whether the process that controls it is ``alive``,
+    ``gone`` or ``unknown``. Without a time nothing has expired.
+    """
+    if now is not None and is_expired(lease, now):
+        return EXPIRED
+    return CONTROLLER_GONE if holder_controller == GONE else None
+
+
+def newest_renewal(leases: t.Iterable[dict[str, t.Any]]) -> datetime | None:
+    """The latest time that any of these Leases was renewed: it is that late at least."""
+    times = (parse_time((lease.get("spec") or {}).get("renewTime")) for lease in leases)
+    return max((moment for moment in times if moment), default=None)
+
+
 def decide_held(
     lease: dict[str, t.Any] | None,
     *,
@@ -148,7 +169,7 @@ def decide_held(
         return Decision("renew", _updated(lease, renewed, notes))
     if found is None:
         return Decision("acquire", _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, notes))
-    reason = "expired" if is_expired(lease, now) else "controller_gone" if holder_controller == GONE else None
+    reason = why_ended(lease, now, holder_controller)
     if reason:
         body = _updated(lease, {**fresh, "leaseTransitions": transitions + 1}, notes)
         return Decision("take_over", body, previous_holder=found, reason=reason)

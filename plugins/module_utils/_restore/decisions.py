@@ -11,6 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._restore.model import (
     BLOCKER,
     BUMP,
@@ -66,6 +67,7 @@ def plan(backup: Backup, nodes: t.Sequence[NodeSeen], options: Options, now: str
         steps=steps,
         findings=findings,
         blockers=sum(found["severity"] == BLOCKER for found in findings),
+        refusal=refusal(findings),
         summary=_summary(backup, nodes, token, newest, bump, findings),
     )
 

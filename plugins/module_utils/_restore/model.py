@@ -137,4 +137,6 @@ class Plan(t.TypedDict):
     """The step that each host has reached."""
     findings: list[Finding]
     blockers: int
+    refusal: str
+    """Empty where there is no blocker."""
     summary: list[str]

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import emulated_minor
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_rollback import (
     control_plane_findings,
@@ -57,6 +58,7 @@ class RollbackPlan(t.TypedDict):
     findings: list[Finding]
     accepted: list[Accepted]
     blockers: int
+    refusal: str
     summary: list[str]
 
 
@@ -99,6 +101,7 @@ def make_plan(cluster: Cluster, request: Request, acceptances: list[Json]) -> Ro
         findings=kept,
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
+        refusal=refusal(kept),
         summary=_summary(request, kubelets, back, kept, needed=needed),
     )
 

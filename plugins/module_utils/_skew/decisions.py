@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_addons import addon_findings
@@ -65,6 +66,7 @@ class Verdict(t.TypedDict):
     findings: list[Finding]
     accepted: list[Accepted]
     blockers: int
+    refusal: str
     summary: list[str]
 
 
@@ -126,6 +128,7 @@ def decide(
         findings=kept,
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
+        refusal=refusal(kept),
         summary=summary(str(request.target), plan.hops, kept, needed=needed, leftovers=leftovers),
     )
 

@@ -16,6 +16,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client impo
     ApiStatusError,
     ApiUnreachable,
     Client,
+    Trim,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry import retrying
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
@@ -37,6 +38,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects im
     definition_of,
     lowest_minor,
     volume_of,
+    without_managed_fields,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
     deprecated_apis,
@@ -72,9 +74,8 @@ class Reader:
         self._unreadable: dict[str, str] = {}
 
     def read(self) -> Cluster:
-        cluster = Cluster(
-            nodes=self._list("/api/v1/nodes"), pods=self._list("/api/v1/pods"), unreadable=self._unreadable
-        )
+        nodes, pods = (self._list(path, without_managed_fields) for path in ("/api/v1/nodes", "/api/v1/pods"))
+        cluster = Cluster(nodes=nodes, pods=pods, unreadable=self._unreadable)
         # The metrics of every API server are the longest answers; all else is read meanwhile.
         with ThreadPoolExecutor(max_workers=1) as pool:
             api_servers = pool.submit(self._api_servers, system_pods(cluster))
@@ -123,8 +124,8 @@ class Reader:
             what=f"reading {path}",
         )
 
-    def _list(self, path: str, **query: str) -> list[Json]:
-        return retrying(lambda: self._client.list(path, query), self._deadline, what=f"listing {path}")
+    def _list(self, path: str, trim: Trim | None = None, **query: str) -> list[Json]:
+        return retrying(lambda: self._client.list(path, query, trim=trim), self._deadline, what=f"listing {path}")
 
     def _config_map(self, name: str, key: str) -> Json | None:
         """The YAML under `key`, as a dict; None where it is not there."""

@@ -101,7 +101,7 @@ def test_a_restore_from_the_beginning() -> None:
     assert plan["members"] == ["cp1", "cp2", "cp3"]
     assert plan["bump_revision"] == 1_000_000_000
     assert plan["steps"] == {"host1": "", "host2": "", "host3": ""}
-    assert (plan["resumed"], plan["stop"], plan["blockers"]) == (False, True, 0)
+    assert (plan["resumed"], plan["stop"], plan["blockers"], plan["refusal"]) == (False, True, 0, "")
     assert found_by(plan) == []
     assert found_by(plan, "warning") == []
     assert found_by(plan, "note") == [("data-loss", backup()["path"])]
@@ -142,6 +142,7 @@ def test_what_blocks_on_a_node(seen: dict[str, t.Any], expected: str) -> None:
     # A node without etcd has no member either, which the others' member lists show.
     assert {id for id, _subject in found_by(plan)} - {expected} <= {"member-outside-inventory"}
     assert plan["blockers"] == len(found_by(plan))
+    assert f"{expected} (host2): " in plan["refusal"]
     line = next(line for line in plan["summary"] if line.startswith(f"blocker {expected} (host2)"))
     assert len(line) > 60
 

@@ -114,7 +114,11 @@ def test_a_node_that_was_begun_comes_first() -> None:
 )
 def test_where_there_is_no_way_back(planes: dict[str, tuple[str, str]], target: str, found: list[str]) -> None:
     about_components = ("rollback-finalized", "rollback-version")
-    assert [id for id in ids(plan(cluster(planes), target)) if id in about_components] == found
+    made = plan(cluster(planes), target)
+    assert [id for id in ids(made) if id in about_components] == found
+    blockers = [each for each in made["findings"] if each["severity"] == "blocker"]
+    assert bool(made["refusal"]) == bool(blockers)
+    assert all(each["id"] in made["refusal"] and each["subject"] in made["refusal"] for each in blockers)
 
 
 def test_another_patch_while_it_soaks() -> None:

@@ -108,6 +108,7 @@ def test_finalizing_what_is_not_upgraded_is_refused() -> None:
     verdict = decide(planes({"c1": EMULATING, "c2": OLD}), finalize=True)
     assert told(verdict) == ["finalize-too-early"]
     assert verdict["blockers"] >= 1
+    assert "found, nothing was changed: " in verdict["refusal"]
 
 
 def test_an_operators_own_emulation_is_none_of_it() -> None:
