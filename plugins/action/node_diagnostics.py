@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import Told, telling
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import Source, Told, telling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import redact
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import plain, plain_text
 from ansible_collections.evergreen.kubeadm.plugins.modules.node_diagnostics import ARGUMENT_SPEC
@@ -72,7 +72,7 @@ class ActionModule(ActionBase):
                 {},
                 [f"{host} could not be looked at: {str(answer.get('msg') or 'no reason given')[:300]}"],
             )
-        kept = ("telling", "sources", "started", "finished", "duration_s")
+        kept = ("telling", "sources", "since", "started", "finished", "duration_s")
         found = {key: plain(answer[key]) for key in kept if key in answer}
         texts = {file_name(name): plain_text(text) for name, text in list((answer.get("texts") or {}).items())}
         return {**found, "reached": True}, texts, []
@@ -80,7 +80,7 @@ class ActionModule(ActionBase):
 
 def unanswered(said: str, *, reached: bool) -> dict[str, t.Any]:
     """The result for a node that gave no answer: what was said in its place may name the cause, as a full disk."""
-    told = telling([("ansible", said)], datetime.now(timezone.utc))
+    told = telling([Source("ansible", said)], datetime.now(timezone.utc))
     if not told and not reached:
         told = [Told("unreachable", "ansible", " ".join(said.split())[:400], "")]
     return {"reached": reached, "telling": [each.as_dict() for each in told], "sources": []}

@@ -21,7 +21,8 @@ description:
     counts as done when its running kubelet has the target's version, otherwise C(kubeadm upgrade node) is run, which
     takes a second or two there.
   - C(kubeadm) outlives the task that started it. When the controller or the connection dies, it goes on to its end, and
-    the next task on the node waits for it instead of starting a second one.
+    so does the task's own process on the node as long as nobody ends it. The next task on the node waits for both
+    instead of starting a second C(kubeadm), reads what was written, and goes on from the evidence.
   - While C(kubeadm) runs, and after it failed half-way, there is a note in C(/var/lib/evergreen-kubeadm). It makes a
     later task run C(kubeadm) again where an earlier one did not end well, and never makes it skip anything.
 extends_documentation_fragment:
@@ -113,7 +114,9 @@ options:
     type: path
   timeout_s:
     description:
-      - Seconds for everything together. At the end of it C(kubeadm) is ended and the task fails.
+      - Seconds for everything together, the wait for an earlier task on the node included.
+      - At the end of it C(kubeadm) is ended and the task fails. This holds for a C(kubeadm) that an earlier task has
+        started, too, if that task is gone. One that is still there is named and left alone.
       - One control-plane node takes one to five minutes, and kubeadm itself gives each of its four components five.
       - With O(state=verified) it is the time that the components may take to follow their manifests, 90 at most. V(0)
         looks once.

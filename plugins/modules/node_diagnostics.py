@@ -46,6 +46,14 @@ options:
     description: How far back logs are read.
     type: int
     default: 30
+  since_s:
+    description:
+      - How many seconds ago began what failed. Nothing that the node said before is in RV(telling), as an earlier run
+        on it has had failures of its own. The files have it all the same, as far back as O(minutes).
+      - A number of seconds and no time of day, so that the clocks of the node and of the controller may differ.
+      - Without it all that was read counts.
+    type: float
+    version_added: 0.2.0
   max_kib_each:
     description: The most of one source that is kept, in KiB, from its end.
     type: int
@@ -69,6 +77,11 @@ EXAMPLES = r"""
   evergreen.kubeadm.node_diagnostics:
     dest: artifacts/diagnostics/{{ inventory_hostname }}
     failure: "{{ ansible_failed_result.msg }}"
+  become: true
+
+- name: Have only what was said in the last five minutes name a cause
+  evergreen.kubeadm.node_diagnostics:
+    since_s: 300
   become: true
 """
 
@@ -121,6 +134,11 @@ sources:
       description: Why there is nothing of it; else empty.
       type: str
       sample: ""
+since:
+  description: From when on what the node said counts, by its own clock, in UTC; empty where all of it does.
+  type: str
+  returned: when the node was reached
+  sample: "2026-01-31T11:58:20.123Z"
 reached:
   description: Whether the node could be reached.
   type: bool
@@ -151,14 +169,18 @@ duration_s:
 import re
 import time
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_at, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.gathering import gather
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.sources import sources
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import component_in, telling
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import (
+    Source,
+    component_in,
+    telling,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
@@ -166,6 +188,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "dest": {"type": "path"},
     "failure": {"type": "str", "default": ""},
     "minutes": {"type": "int", "default": 30},
+    "since_s": {"type": "float"},
     "max_kib_each": {"type": "int", "default": 256},
     "max_kib": {"type": "int", "default": 4096},
     "timeout_s": {"type": "float", "default": 60},
@@ -179,6 +202,9 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
     for name in ("minutes", "max_kib_each", "max_kib"):
         if params[name] < 1:
             raise EvergreenError(f"{name} is {params[name]}; it must be at least 1.")
+    # Before anything is gathered, which takes a while.
+    now = datetime.now().astimezone()
+    since = None if params["since_s"] is None else now - timedelta(seconds=max(0.0, params["since_s"]))
     found = gather(
         sources(Node(), params["minutes"]),
         most_each=params["max_kib_each"] << 10,
@@ -186,17 +212,26 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
         deadline=Deadline(params["timeout_s"]),
     )
     told = telling(
-        [(each.name, each.text) for each in found], datetime.now(timezone.utc), component_in(params["failure"])
+        [Source(each.name, each.text, _local(each.written)) for each in found],
+        datetime.now().astimezone(),
+        component_in(params["failure"]),
+        since,
     )
     return {
         "changed": False,
         "telling": [each.as_dict() for each in told],
         "sources": [each.as_dict() for each in found],
+        "since": utc_at(since.timestamp()) if since else "",
         "texts": {re.sub(r"[^\w.-]", "_", each.name): each.text for each in found if each.text},
         "started": started,
         "finished": utc_now(),
         "duration_s": round(time.monotonic() - begin, 3),
     }
+
+
+def _local(moment: float | None) -> datetime | None:
+    """A time of a file in the node's zone, which is that of kubeadm's own log."""
+    return None if moment is None else datetime.fromtimestamp(moment).astimezone()
 
 
 def main() -> None:

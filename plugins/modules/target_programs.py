@@ -79,7 +79,7 @@ options:
     description:
       - V(never) looks at no image.
       - V(present) looks at those that are on the node.
-      - V(pull) has kubeadm pull the images of the version before, as the upgrade itself would later. They stay.
+      - V(pull) has the runtime pull the images of the version before, as the upgrade itself would later. They stay.
     type: str
     choices: [never, present, pull]
     default: present

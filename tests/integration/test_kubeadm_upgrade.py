@@ -82,6 +82,11 @@ def test_upgrade(tmp_path: Path) -> None:
     said = "\n".join(upgraded["stderr_lines"])
     assert "body=" in said
     assert "PRIVATE KEY" not in said
+    # A second task waited for this one, and had nothing left to do.
+    beside = seen["beside"]
+    assert beside.get("failed") is None, beside["msg"]
+    assert (beside["changed"], beside["done"], beside["command"]) == (False, True, [])
+    assert "An earlier task was still upgrading this node" in beside["notes"][0]
     names = [step["name"] for step in upgraded["steps"]]
     order = ["preflight", "control-plane/etcd", "control-plane/kube-apiserver", "upload-config", "addon"]
     assert [name for name in names if name in order] == order
@@ -149,13 +154,21 @@ def test_interrupted(tmp_path: Path) -> None:
     assert ended["failure"]["phase"] == "control-plane/etcd"
     assert ended["steps"][-1]["outcome"] == "interrupted"
     assert ended["evidence"]["interrupted"] == "v1.35.4"
-    assert "Another task is upgrading this node now" in seen["busy"]["msg"]
+    busy = seen["busy"]
+    assert busy["failed"] is True
+    assert f"Another task (process {busy['pid']}, since 2" in busy["msg"]
+    assert "kubeadm (process " in busy["msg"]
+    assert f"kill {busy['pid']} before" in busy["hint"]
+    assert busy["duration_s"] >= 3
     assert seen["kubeadm_lives_on"]["value"] is True
     waited = seen["waited_for"]
     assert waited.get("failed") is None, waited["msg"]
     assert waited["changed"] is True
     assert waited["done"] is True
-    assert "it was still running and was waited for" in waited["notes"][0]
+    assert [note.partition(";")[0] for note in waited["notes"]] == [
+        "An earlier task was still upgrading this node",
+        "An earlier task had started kubeadm on this node",
+    ]
     assert seen["again"]["changed"] is False
 
 

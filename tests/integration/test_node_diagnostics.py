@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import typing as t
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +48,58 @@ PLAY = {
 }
 
 
-def play(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (place / "site.yml").write_text(json.dumps([PLAY]))
+ROLE = "ansible.builtin.import_role"
+TURN = {
+    "name": "Fail before the turn of a node and in it",
+    "hosts": "all",
+    "gather_facts": False,
+    "vars": {
+        "kubernetes_version": "1.35.4",
+        "upgrade_artifacts_dir": "{{ playbook_dir }}/artifacts",
+        "upgrade_events": False,
+        "upgrade_kubeconfig": "",
+        # The run was named a hundred seconds ago.
+        "upgrade_run_id": "{{ '%Y%m%dT%H%M%SZ' | ansible.builtin.strftime(now().timestamp() - 100, utc=true) }}-4f1c",
+    },
+    "tasks": [
+        task
+        for when in ("before", "in")
+        for task in (
+            *(
+                [
+                    {
+                        "name": "Begin the turn",
+                        ROLE: {"name": "evergreen.kubeadm.upgrade", "tasks_from": "lifecycle"},
+                        "vars": {"upgrade_lifecycle_step": "begun"},
+                    }
+                ]
+                if when == "in"
+                else []
+            ),
+            {
+                "name": "Fail",
+                "block": [{"name": "Fail", "ansible.builtin.fail": {"msg": "kubelet failed"}}],
+                "rescue": [
+                    {"name": "Look", ROLE: {"name": "evergreen.kubeadm.upgrade", "tasks_from": "diagnose"}},
+                    {
+                        "name": "Keep the result",
+                        "ansible.builtin.copy": {
+                            "content": "{{ upgrade_diagnosed | to_json }}",
+                            "dest": f"{{{{ playbook_dir }}}}/{when}.json",
+                            "mode": "0600",
+                        },
+                    },
+                ],
+            },
+        )
+    ],
+}
+
+
+def play(
+    place: Path, *words: str, plays: t.Sequence[t.Mapping[str, t.Any]] = (PLAY,)
+) -> subprocess.CompletedProcess[str]:
+    (place / "site.yml").write_text(json.dumps(list(plays)))
     (place / "hosts.yml").write_text(json.dumps({"all": {"hosts": HOSTS}}))
     local = {"ansible_python_interpreter": sys.executable}
     (place / "host_vars").mkdir()
@@ -83,6 +134,7 @@ def test_whatever_is_wrong_with_a_node(tmp_path: Path) -> None:
 
     good = result(tmp_path, "good")
     folder = Path(good["folder"])
+    assert good["since"] == ""
     assert good["reached"] and not good["changed"] and "texts" not in good
     assert folder.stat().st_mode & 0o777 == 0o700
     written = {file.name: file for file in folder.iterdir()}
@@ -105,6 +157,20 @@ def test_whatever_is_wrong_with_a_node(tmp_path: Path) -> None:
     assert broken["reached"] and broken["folder"] == "" and broken["warnings"]
     # What was said in the place of a result may name the cause.
     assert [told["kind"] for told in broken["telling"]] == ["disk_full"]
+
+
+def test_what_counts_is_from_the_turn_of_the_node_on(tmp_path: Path) -> None:
+    done = play(tmp_path, "--limit", "good", plays=(TURN,))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    def counted(when: str) -> float:
+        found = result(tmp_path, when)
+        begun, looked = (datetime.fromisoformat(found[key].replace("Z", "+00:00")) for key in ("since", "started"))
+        return (looked - begun).total_seconds()
+
+    assert 99 <= counted("before") < 160
+    assert 0 <= counted("in") < 60
+    assert result(tmp_path, "before")["sources"]
 
 
 def test_in_check_mode_nothing_is_written(tmp_path: Path) -> None:

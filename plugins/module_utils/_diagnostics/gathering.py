@@ -26,6 +26,7 @@ class Gathered:
     text: str = ""
     left_out: int = 0
     error: str = ""
+    written: float | None = None
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
@@ -64,4 +65,4 @@ def _one(source: Source, most: int, deadline: Deadline) -> Gathered:
     text = redact(part.text)
     if len(text) > most:
         text = text[-most:].partition("\n")[2]
-    return Gathered(source.name, text, part.left_out)
+    return Gathered(source.name, text, part.left_out, written=part.written)

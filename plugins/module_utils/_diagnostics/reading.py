@@ -29,6 +29,8 @@ class Part(t.NamedTuple):
 
     text: str
     left_out: int
+    written: float | None = None
+    """When a file was last written, seconds since the epoch; None for what was asked just now."""
 
 
 def tail_of(path: str, most: int) -> Part:
@@ -46,7 +48,7 @@ def tail_of(path: str, most: int) -> Part:
             content = file.read(most)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
-    return _whole_lines(content, left_out)
+    return _whole_lines(content, left_out)._replace(written=found.st_mtime)
 
 
 def output_of(argv: t.Sequence[str], most: int, timeout_s: float, deadline: Deadline) -> Part:

@@ -7,7 +7,11 @@
 
 A control plane that restarts complains a lot and means nothing by it. So a
 cause that does not pass by itself counts wherever it was said, while one that
-passes counts only if it was said just before the node was looked at.
+passes counts only if it was said just before the node was looked at. What was
+said before `since` counts in neither case: an earlier run has had its own
+failures, and they are not this one's.
+
+All times are by the clock of the node.
 """
 
 from __future__ import annotations
@@ -22,8 +26,20 @@ RECENT_S = 120
 MOST_LINES = 4
 MOST_CHARACTERS = 400
 
-Source = tuple[str, str]
-"""The name of a source, and its text."""
+
+class Source(t.NamedTuple):
+    """What one source says. `written` is when a file was last written; None for what was asked just now."""
+
+    name: str
+    text: str
+    written: datetime | None = None
+
+
+class _Line(t.NamedTuple):
+    """`at` is when it was said, also where the time stands in a line before it only."""
+
+    text: str
+    at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -117,20 +133,31 @@ _ERROR = re.compile(
 _COMPONENT = re.compile(
     r"kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|coredns|\betcd\b|\bkubelet\b"
 )
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:?\d\d)?")
+_RFC_3339 = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:?\d\d)?"
+_TIME = re.compile(_RFC_3339)
+# Docker's own log of a container, a JSON object a line; Go writes the keys in their order, the time last.
+_TIME_OF_DOCKER = re.compile(rf'"time":"{_RFC_3339}"\}}\s*$')
+# klog says neither the year nor the zone, which is that of the process.
+_TIME_OF_KLOG = re.compile(r"^[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)[. ]")
 _PREFIX = re.compile(
     # The node's own name and process id, or the stream of a container, say nothing here.
     r"^\S*\d{4}-\d\d-\d\d[T ]\S+\s+(?:(?:stdout|stderr) [FP]\s+|\S+\s+[\w./@-]+\[\d+\]:\s+)?"
 )
 
 
-def telling(sources: t.Sequence[Source], now: datetime, component: str = "") -> list[Told]:
+def telling(
+    sources: t.Sequence[Source], now: datetime, component: str = "", since: datetime | None = None
+) -> list[Told]:
     """At most four lines, the most certain cause first; one line a cause.
 
     `component` is the one that is known to have failed. Where no cause is
-    found, its last line that is an error is given.
+    found, its last line that is an error is given. What was said before
+    `since` is passed over.
     """
-    ordered = sorted(sources, key=lambda source: not (component and component in source[0]))
+    ordered = [
+        (source.name, said_since(source, now, since))
+        for source in sorted(sources, key=lambda source: not (component and component in source.name))
+    ]
     found: list[Told] = []
     for cause, words, only in _COMPILED:
         told = _last(cause, words, only, ordered, now)
@@ -140,8 +167,28 @@ def telling(sources: t.Sequence[Source], now: datetime, component: str = "") -> 
     if any(told.kind in lasting for told in found):
         found = [told for told in found if told.kind in lasting]
     if not found and component:
-        found = _last_error([source for source in ordered if component in source[0]], now)
+        found = _last_error([(name, lines) for name, lines in ordered if component in name], now)
     return found[:MOST_LINES]
+
+
+def said_since(source: Source, now: datetime, since: datetime | None) -> list[_Line]:
+    """The lines of a source with their times, without those that were said before `since`.
+
+    A line without a time was said with the one before it that has one: log
+    lines that go on, and what kubeadm prints between those of its log. Without
+    any it was said when its file was last written, at the latest, and where it
+    is no file it is about now.
+    """
+    lines: list[_Line] = []
+    at: datetime | None = None
+    # Times of lines are whole seconds here.
+    since = since and since.replace(microsecond=0)
+    for text in source.text.splitlines():
+        at = moment(text, now) or at
+        last = at or source.written
+        if since is None or last is None or last >= since:
+            lines.append(_Line(text, at))
+    return lines
 
 
 def component_in(failure: str) -> str:
@@ -150,11 +197,15 @@ def component_in(failure: str) -> str:
     return found[0] if found else ""
 
 
-def moment(line: str) -> datetime | None:
-    """The time that a line of a log begins with, in UTC; None without one."""
-    match = _TIME.search(line[:80])
+def moment(line: str, now: datetime) -> datetime | None:
+    """The time that a line of a log has, in UTC; None without one.
+
+    journalctl and container logs say it in full, also before the line of klog
+    that they hold. `now` has the year and the zone that klog does not say.
+    """
+    match = _TIME.search(line[:80]) or _TIME_OF_DOCKER.search(line[-60:])
     if not match:
-        return None
+        return _moment_of_klog(line, now)
     zone = (match[3] or "Z").replace("Z", "+00:00")
     zone = zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
     try:
@@ -163,25 +214,43 @@ def moment(line: str) -> datetime | None:
         return None
 
 
+def _moment_of_klog(line: str, now: datetime) -> datetime | None:
+    match = _TIME_OF_KLOG.match(line)
+    if not match:
+        return None
+    month, day, hour, minute, second = (int(part) for part in match.groups())
+    for year in (now.year, now.year - 1):
+        try:
+            at = datetime(year, month, day, hour, minute, second, tzinfo=now.tzinfo)
+        except ValueError:
+            continue  # the 29th of February
+        # A day of slack: at the turn of the year the line is of the one before.
+        if at <= now + timedelta(days=1):
+            return at.astimezone(timezone.utc)
+    return None
+
+
 def _last(
-    cause: Cause, words: re.Pattern[str], only: re.Pattern[str], sources: t.Sequence[Source], now: datetime
+    cause: Cause,
+    words: re.Pattern[str],
+    only: re.Pattern[str],
+    sources: t.Sequence[tuple[str, list[_Line]]],
+    now: datetime,
 ) -> Told | None:
     """The last line of the first source that names the cause."""
-    for name, text in sources:
-        for line in reversed(text.splitlines()):
+    for name, lines in sources:
+        for line, at in reversed(lines):
             if not words.search(line) or not only.search(line):
                 continue
-            at = moment(line)
             if cause.passing and (at is None or now - at > timedelta(seconds=RECENT_S)):
                 break  # all lines before it are older
             return _told(cause.kind, name, line, at)
     return None
 
 
-def _last_error(sources: t.Sequence[Source], now: datetime) -> list[Told]:
-    for name, text in sources:
-        for line in reversed(text.splitlines()):
-            at = moment(line)
+def _last_error(sources: t.Sequence[tuple[str, list[_Line]]], now: datetime) -> list[Told]:
+    for name, lines in sources:
+        for line, at in reversed(lines):
             if _ERROR.search(line) and (at is None or now - at <= timedelta(seconds=RECENT_S)):
                 return [_told("error", name, line, at)]
     return []

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import output
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
@@ -19,6 +20,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Ran,
     Step,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._node_state import STATE
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 MOST_VERBOSE = 10
@@ -256,6 +258,34 @@ def current_version(evidence: Evidence) -> str:
     return evidence.api_server_version or evidence.manifest_tags.get("kube-apiserver", "")
 
 
+def busy(holder: JsonDict, kubeadm: JsonDict, node: str, seconds: float) -> tuple[str, str]:
+    """Message and hint where another task did not end in time.
+
+    `holder` and `kubeadm` are ``{pid, started}`` of it and of the kubeadm that
+    runs, as far as they are known.
+    """
+    message = f"Another task{_process(holder)} is still at work on {node}: it had not ended after {seconds:.0f} s."
+    if kubeadm.get("pid"):
+        message += f" kubeadm{_process(kubeadm)} runs."
+    pids = ",".join(str(each["pid"]) for each in (holder, kubeadm) if each.get("pid"))
+    find = f"ps -fp {pids}" if pids else f"fuser -v {STATE}/kubeadm-upgrade.lock"
+    hint = (
+        "The task of a run that was killed goes on to its end, or to its own timeout_s. See what it waits for: "
+        f"{find} and tail {STATE}/kubeadm-upgrade.stdout on {node}. Then run this again, and it is waited for once "
+        "more."
+    )
+    if holder.get("pid"):
+        hint += f" If the task hangs, end it with kill {holder['pid']} before; a kubeadm that it started goes on."
+    return message, hint
+
+
+def _process(found: JsonDict) -> str:
+    if not found.get("pid"):
+        return ""
+    since = f", since {utc_at(float(found['started']))}" if found.get("started") else ""
+    return f" (process {found['pid']}{since})"
+
+
 def failure(ran: Ran, steps: list[Step], node: str, seconds: float) -> tuple[str, str]:
     """Message and hint for a run of kubeadm that did not succeed."""
     command = " ".join(["kubeadm", *ran.argv[1:]])
@@ -264,7 +294,9 @@ def failure(ran: Ran, steps: list[Step], node: str, seconds: float) -> tuple[str
     errors = output.error_lines(ran.lines)
     if ran.timed_out:
         last = [text for text in ran.stream("stdout") if text.strip()][-3:] + errors[-3:]
-        message = f"{command} on {node} was ended{where}: it had not finished after {seconds:.0f} s. "
+        earlier = _process({"pid": ran.pid, "started": ran.started})
+        who = f", started by an earlier task{earlier}," if ran.attached else ""
+        message = f"{command} on {node}{who} was ended{where}: it had not finished after {seconds:.0f} s. "
         message += f"Its last lines: {' | '.join(last)}" if last else "It had written nothing."
         return message, (
             f"See why it waits: journalctl -u kubelet -n 100 and crictl ps -a on {node}. Then run this again with more "

@@ -147,6 +147,10 @@ class Ran:
     timed_out: bool = False
     attached: bool = False
     """True where an earlier task had started it and this one waited for its end."""
+    pid: int = 0
+    """Its process, where an earlier task had started it."""
+    started: float = 0.0
+    """When, seconds since the epoch."""
 
     def stream(self, name: str) -> list[str]:
         return [line.text for line in self.lines if line.stream == name]

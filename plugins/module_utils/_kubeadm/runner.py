@@ -15,6 +15,7 @@ later task finds it and waits for its end instead of starting a second one.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, Line, Ran
 
 if t.TYPE_CHECKING:
@@ -39,7 +41,7 @@ GRACE_S = 5.0
 
 
 class Busy(EvergreenError):
-    """Another task of this collection is at work on the node."""
+    """Another task of this collection was at work on the node until the deadline."""
 
 
 class Runner:
@@ -51,16 +53,38 @@ class Runner:
         self._note = str(self.folder / "kubeadm-upgrade.json")
         self._lock: t.IO[str] | None = None
 
-    def acquire(self) -> None:
-        """Keep other tasks away until this process ends. Raises Busy."""
+    def acquire(self, deadline: Deadline) -> float:
+        """Keep other tasks away until this process ends, and give the seconds that were waited for another one.
+
+        A task outlives a run that was killed: nobody tells its process on the
+        node. Raises Busy at the deadline.
+        """
         _node_state.make_folder(str(self.folder))
-        self._lock = (self.folder / "kubeadm-upgrade.lock").open("w")
+        begin = time.monotonic()
+        # Not emptied: the one that has the lock has written there who it is.
+        self._lock = (self.folder / "kubeadm-upgrade.lock").open("a+")
+        waited = False
+        while not _locked(self._lock):
+            waited = True
+            if deadline.expired():
+                message, hint = decisions.busy(
+                    self._holder(), self.running(), self.node.node_name(), time.monotonic() - begin
+                )
+                raise Busy(message, hint=hint)
+            deadline.sleep(POLL_S)
+        self._lock.truncate(0)
+        holder = {"pid": os.getpid(), "pid_started": self._started(os.getpid()), "started": time.time()}
+        self._lock.write(json.dumps(holder) + "\n")
+        self._lock.flush()
+        return time.monotonic() - begin if waited else 0.0
+
+    def _holder(self) -> JsonDict:
+        """Who has the lock; empty where that is not known: it may be about to write it down."""
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Busy(
-                "Another task is upgrading this node now.", hint="Wait for it to end, then run this again."
-            ) from None
+            found = _node_state.read_json(str(self.folder / "kubeadm-upgrade.lock"))
+        except (OSError, ValueError):
+            return {}
+        return found if self.is_alive(found) else {}
 
     def unfinished(self) -> JsonDict:
         """The note of a run that nobody has seen succeed; empty where there is none."""
@@ -70,8 +94,13 @@ class Runner:
             return {}
 
     def is_alive(self, note: JsonDict) -> bool:
-        """Whether the kubeadm of a note still runs. The start time tells it from a later process of the same id."""
+        """Whether the process of a note still runs. The start time tells it from a later process of the same id."""
         return bool(note.get("pid")) and self._started(int(note["pid"])) == note.get("pid_started")
+
+    def running(self) -> JsonDict:
+        """The note of a kubeadm that still runs, whoever started it; empty where there is none."""
+        note = self.unfinished()
+        return note if self.is_alive(note) else {}
 
     def finished(self) -> None:
         """Success was proven: nothing is left to come back to."""
@@ -100,7 +129,15 @@ class Runner:
     def attach(self, note: JsonDict, deadline: Deadline) -> Ran:
         """Wait for the end of a kubeadm that an earlier task started."""
         lines, timed_out = self._follow(int(note["pid"]), lambda: not self.is_alive(note), deadline)
-        return Ran(argv=list(note["argv"]), rc=None, lines=lines, timed_out=timed_out, attached=True)
+        return Ran(
+            argv=list(note["argv"]),
+            rc=None,
+            lines=lines,
+            timed_out=timed_out,
+            attached=True,
+            pid=int(note["pid"]),
+            started=float(note.get("started") or 0),
+        )
 
     def _follow(self, pid: int, ended: t.Callable[[], bool], deadline: Deadline) -> tuple[list[Line], bool]:
         tails = [_Tail(self._log(name), name) for name in ("stdout", "stderr")]
@@ -151,6 +188,14 @@ class _Tail:
             self.rest = b""
         now = time.time()
         return [Line(at=now, stream=self.stream, text=plain_text(line)) for line in whole]
+
+
+def _locked(file: t.IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def plain_text(line: bytes) -> str:

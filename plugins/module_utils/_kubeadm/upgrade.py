@@ -154,14 +154,20 @@ class NodeUpgrade:
     # -- decide, act, prove
 
     def upgrade(self, *, check_mode: bool) -> JsonDict:
-        """State upgraded. Raises UpgradeError, with the result so far in it."""
+        """State upgraded. Raises UpgradeError, with the result so far in it, and Busy."""
+        waited = 0.0 if check_mode else self.runner.acquire(self.deadline)
         installed = self.installed_kubeadm()
         if not check_mode:
-            self.runner.acquire()
+            if waited:
+                self.notes.append(f"An earlier task was still upgrading this node; it was waited for, {waited:.0f} s.")
             decisions.check_kubeadm(installed, self.options, self.name)
             resumed = self._resume()
             if resumed:
                 return resumed
+            # What ran until now may have been ended with a manifest away.
+            decisions.resolve_role(
+                self.options.role, self.node.is_control_plane(), missing_manifests(self.node), self.name
+            )
         before = self._settled()
         missing = decisions.judge(before, self.options)
         if not missing:
@@ -184,8 +190,8 @@ class NodeUpgrade:
 
     def _resume(self) -> JsonDict:
         """Wait for a kubeadm that an earlier task started and that still runs; empty where there is none."""
-        note = self.runner.unfinished()
-        if not self.runner.is_alive(note):
+        note = self.runner.running()
+        if not note:
             return {}
         self.notes.append("An earlier task had started kubeadm on this node; it was still running and was waited for.")
         before = self.observe()
@@ -396,7 +402,12 @@ class NodeUpgrade:
 
 
 def missing_manifests(node: Node) -> list[str]:
-    """Control-plane manifests that a control-plane node must have and this one lacks."""
+    """Control-plane manifests that a control-plane node must have and this one lacks.
+
+    None while kubeadm runs, which moves each away before it puts the new one there.
+    """
+    if Runner(node).running():
+        return []
     pods, _foreign = node.static_pods()
     return [f"{component}.yaml" for component in CONTROL_PLANE_COMPONENTS if component not in pods]
 

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 import typing as t
@@ -21,6 +20,8 @@ from pathlib import Path
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._images import pulling
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import NoAnswer as NoApiAnswer
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import NodeApi, Refused
@@ -280,7 +281,7 @@ class TargetPrograms:
             self._why.update(dict.fromkeys(wanted, why))
             return
         if self.request.images == "pull" and not check_mode:
-            self._pull(runtime["socket"])
+            self._pull(runtime["socket"], [entry["image"] for entry in images])
         store = ImageStore(ctr, runtime["socket"], self.scratch, self.deadline)
         references = {entry["name"]: entry["image"] for entry in images}
         for name in wanted:
@@ -289,30 +290,15 @@ class TargetPrograms:
             except (NoImage, OSError) as error:
                 self._why[name] = str(error)
 
-    def _pull(self, socket: str) -> None:
-        """What the upgrade would pull later; kubeadm leaves out what is there."""
-        command = [str(self._paths["kubeadm"]), "config", "images", "pull"]
-        command += ["--kubernetes-version", f"v{self.request.version}"]
-        if self.request.image_repository:
-            command += ["--image-repository", self.request.image_repository]
-        if socket:
-            command += ["--cri-socket", socket]
+    def _pull(self, socket: str, images: list[str]) -> None:
+        """What the upgrade would pull later, without what is there."""
+        service, name = ImageService(socket), self.node.node_name()
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                env={**os.environ, "LC_ALL": "C"},
-                timeout=self.deadline.remaining(),
-                check=False,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            self.notes.append(f"The images could not be pulled: {error}.")
-            return
-        self.changed = b"Pulled" in done.stdout
-        if done.returncode:
-            said = " ".join(done.stderr.decode("utf-8", "replace").split())
-            self.notes.append(f"The images could not be pulled: {said[-300:]}")
+            missing = pulling.missing(service, images)
+            for _image, _seconds in pulling.pull(service, missing, name, pulling.BOUNDS, self.deadline):
+                self.changed = True
+        except EvergreenError as error:
+            self.notes.append(error.message)
 
     # -- the kubelet's configuration
 

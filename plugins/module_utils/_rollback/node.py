@@ -73,7 +73,7 @@ class NodeRollback:
         """The module's work; raises RollbackError with the result so far in it."""
         runner = Runner(self.node)
         if not check_mode:
-            runner.acquire()
+            runner.acquire(self.deadline)
         if runner.is_alive(runner.unfinished()):
             raise RollbackError(
                 f"kubeadm is at work on {self.name}.", hint="Wait for its end, or end it, then run this again."

@@ -135,6 +135,9 @@ def test_what_is_of_use_is_there(node: Node) -> None:
         "pod-kube-apiserver-cp1-0a1b2c3d-kube-apiserver-1.log",
         "pod-kube-proxy-x7k2p-11111111-kube-proxy-0.log",
     ]
+    # Of a file its age is known; what a program says is of now.
+    assert abs((found["kubeadm-upgrade.stderr"].written or 0) - time.time()) < 600
+    assert found["kubelet.log"].written is None
     assert "Error: unknown flag: --bad" in found["pod-kube-apiserver-cp1-0a1b2c3d-kube-apiserver-1.log"].text
     assert "the end of journalctl" in found["kubelet.log"].text
     assert found["processes.txt"].text == "7 S (sleeping) 1234 /usr/bin/kubelet --token=(hidden) --v=2\n"

@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import (
     MOST_LINES,
+    Source,
+    Told,
     component_in,
     moment,
-    telling,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import (
+    telling as telling_of,
 )
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
@@ -24,6 +29,13 @@ LOG = "2026-01-31T11:59:30.123456789Z stderr F "
 OLD_LOG = "2026-01-31T11:40:00.123456789Z stderr F "
 REFUSED = 'dial tcp 127.0.0.1:2379: connect: connection refused"'
 API_POD = "pod-kube-apiserver-cp1-0a1b2c3d-kube-apiserver-3.log"
+
+
+def telling(
+    sources: t.Sequence[tuple[str, str]], now: datetime, component: str = "", since: datetime | None = None
+) -> list[Told]:
+    return telling_of([Source(*source) for source in sources], now, component, since)
+
 
 CAUSES = {
     "a full disk in the kubelet's log": (
@@ -160,8 +172,92 @@ def test_component_in(message: str, component: str) -> None:
     assert component_in(message) == component
 
 
+SINCE = NOW - timedelta(minutes=10)
+EAST = timezone(timedelta(hours=5, minutes=30))
+FULL = "no space left on device"
+BEFORE_OR_SINCE: dict[str, tuple[str, str, str]] = {
+    # What: the source, its line before the turn began, and the one after.
+    "journalctl": (
+        "kubelet.log",
+        f"2026-01-31T11:49:59+0000 cp1 kubelet[712]: {FULL}",
+        f"2026-01-31T11:50:00+0000 cp1 kubelet[712]: {FULL}",
+    ),
+    "journalctl in the zone of the node": (
+        "kubelet.log",
+        f"2026-01-31T17:19:59+0530 cp1 kubelet[712]: {FULL}",
+        f"2026-01-31T17:20:01+0530 cp1 kubelet[712]: {FULL}",
+    ),
+    "klog in journalctl, whose own time counts": (
+        "kubelet.log",
+        f"2026-01-31T11:40:00+0000 cp1 kubelet[712]: E0131 17:55:00.000001     712 x.go:1] {FULL}",
+        f"2026-01-31T11:55:00+0000 cp1 kubelet[712]: E0131 17:10:00.000001     712 x.go:1] {FULL}",
+    ),
+    "the log of a container": (
+        API_POD,
+        f"2026-01-31T11:49:59.999999999Z stderr F {FULL}",
+        f"2026-01-31T11:50:00.000000001Z stderr F {FULL}",
+    ),
+    "the log of a container in the zone of the node": (
+        API_POD,
+        f"2026-01-31T17:19:59.999999999+05:30 stderr F {FULL}",
+        f"2026-01-31T17:20:00.000000001+05:30 stderr F {FULL}",
+    ),
+    "Docker's log of a container": (
+        API_POD,
+        f'{{"log":"{FULL}\\n","stream":"stderr","time":"2026-01-31T11:49:59.9Z"}}',
+        f'{{"log":"{FULL}\\n","stream":"stderr","time":"2026-01-31T11:50:00.1Z"}}',
+    ),
+    "klog alone, in the zone of the node": (
+        "kubeadm-upgrade.stderr",
+        f"E0131 17:19:59.999999    4712 x.go:1] {FULL}",
+        f"E0131 17:20:00.000001    4712 x.go:1] {FULL}",
+    ),
+    "a line that goes on": (
+        "kubelet.log",
+        f"2026-01-31T11:40:00+0000 cp1 kubelet[712]: failed:\n    {FULL}",
+        f"2026-01-31T11:55:00+0000 cp1 kubelet[712]: failed:\n    {FULL}",
+    ),
+    "what kubeadm prints between the lines of its log": (
+        "kubeadm-upgrade.stderr",
+        f"W0131 17:10:00.000001    4712 x.go:1] x\n[ERROR Disk]: {FULL}",
+        f"W0131 17:25:00.000001    4712 x.go:1] x\n[ERROR Disk]: {FULL}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "before", "after"), BEFORE_OR_SINCE.values(), ids=BEFORE_OR_SINCE)
+def test_what_was_said_before_the_turn_names_no_cause(source: str, before: str, after: str) -> None:
+    now = NOW.astimezone(EAST)
+    found = telling([(source, f"{before}\n")], now, since=SINCE)
+    assert found == []
+    found = telling([(source, f"{before}\n{after}\n")], now, since=SINCE)
+    assert [told.kind for told in found] == ["disk_full"]
+    # Without a beginning all of it counts.
+    assert telling([(source, f"{before}\n")], now)
+
+
+@pytest.mark.parametrize(
+    ("written", "counts"),
+    [(None, True), (NOW - timedelta(minutes=11), False), (NOW - timedelta(minutes=9), True)],
+    ids=["asked just now", "written before", "written since"],
+)
+def test_a_line_without_any_time_is_as_old_as_its_file(written: datetime | None, counts: bool) -> None:
+    found = telling_of([Source("kubeadm-upgrade.stderr", f"[ERROR Disk]: {FULL}\n", written)], NOW, "", SINCE)
+    assert bool(found) == counts
+
+
+def test_the_last_error_of_a_component_is_of_the_turn_as_well() -> None:
+    log = f"{LOG}E0131 11:59:01.000001       1 x.go:1] one\n"
+    assert telling([(API_POD, log)], NOW, "kube-apiserver", NOW - timedelta(minutes=1))
+    assert telling([(API_POD, log)], NOW, "kube-apiserver", NOW - timedelta(seconds=20)) == []
+
+
 def test_moment() -> None:
-    assert moment(LOG) == moment("2026-01-31T11:59:30Z") == moment("2026-01-31T12:59:30+0100 x")
-    assert moment("2026-01-31T11:59:30-05:30") == NOW + timedelta(hours=5, minutes=29, seconds=30)
-    assert moment("E0131 11:59:30") is None
-    assert moment("2026-99-31T11:59:30Z") is None
+    assert moment(LOG, NOW) == moment("2026-01-31T11:59:30Z", NOW) == moment("2026-01-31T12:59:30+0100 x", NOW)
+    assert moment("2026-01-31T11:59:30-05:30", NOW) == NOW + timedelta(hours=5, minutes=29, seconds=30)
+    assert moment("E0131 11:59:30.1 1 x.go:1] x", NOW) == NOW - timedelta(seconds=30)
+    assert moment("E0131 17:29:30.1 1 x.go:1] x", NOW.astimezone(EAST)) == NOW - timedelta(seconds=30)
+    assert moment("I1231 23:00:00.1 1 x.go:1] x", NOW) == datetime(2025, 12, 31, 23, tzinfo=timezone.utc)
+    assert moment("I0229 23:00:00.1 1 x.go:1] x", NOW) is None
+    assert moment("E0131 11:59", NOW) is None
+    assert moment("2026-99-31T11:59:30Z", NOW) is None

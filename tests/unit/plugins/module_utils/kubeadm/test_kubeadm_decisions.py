@@ -366,6 +366,44 @@ def test_failure(run: Ran, step: str, message: str, hint: str) -> None:
     assert hint in next_step
 
 
+def test_a_kubeadm_of_an_earlier_task_is_named_when_it_is_ended() -> None:
+    run = Ran(
+        ["/usr/bin/kubeadm", "upgrade", "node"], None, [], timed_out=True, attached=True, pid=4712, started=1769860800.0
+    )
+    message, _hint = decisions.failure(run, [], "n1", 1800.0)
+    assert message.startswith(
+        "kubeadm upgrade node on n1, started by an earlier task (process 4712, since 2026-01-31T12:00:00.000Z), was "
+        "ended: it had not finished after 1800 s."
+    )
+
+
+TASK = {"pid": 4711, "started": 1769860790.0}
+KUBEADM = {"pid": 4712, "started": 1769860800.0}
+
+
+@pytest.mark.parametrize(
+    ("holder", "kubeadm", "message", "hint"),
+    [
+        (
+            TASK,
+            KUBEADM,
+            "Another task (process 4711, since 2026-01-31T11:59:50.000Z) is still at work on n1: it had not ended",
+            "ps -fp 4711,4712",
+        ),
+        (TASK, KUBEADM, "60 s. kubeadm (process 4712, since 2026-01-31T12:00:00.000Z) runs.", "it is waited for"),
+        (TASK, {}, "after 60 s.", "end it with kill 4711 before"),
+        ({"pid": 4711}, {}, "Another task (process 4711) is still", "ps -fp 4711 "),
+        ({}, KUBEADM, "Another task is still at work on n1", "ps -fp 4712 "),
+        ({}, {}, "Another task is still at work on n1", "fuser -v /var/lib/evergreen-kubeadm/kubeadm-upgrade.lock"),
+    ],
+)
+def test_busy(holder: dict[str, t.Any], kubeadm: dict[str, t.Any], message: str, hint: str) -> None:
+    said, next_step = decisions.busy(holder, kubeadm, "n1", 60.2)
+    assert message in said
+    assert hint in next_step
+    assert ("with kill" in next_step) == bool(holder)
+
+
 def test_mirror_pods() -> None:
     def pod(component: str, image: str, ready: str = "True", **metadata: t.Any) -> dict[str, t.Any]:
         annotations = {"kubernetes.io/config.mirror": "x"}
