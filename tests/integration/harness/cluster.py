@@ -176,7 +176,7 @@ class Cluster:
         self.api_server.start()
         self.wait_ready()
 
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_ready(self, timeout_s: float = 180.0) -> None:
         def ready() -> bool:
             if not self.api_server.running():
                 raise RuntimeError(f"kube-apiserver ended:\n{self.api_server.tail()}")

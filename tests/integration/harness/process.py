@@ -120,7 +120,7 @@ class Process:
             return ""
 
 
-def wait_for(what: str, check: t.Callable[[], t.Any], timeout_s: float = 30.0, pause_s: float = 0.1) -> t.Any:
+def wait_for(what: str, check: t.Callable[[], t.Any], timeout_s: float = 120.0, pause_s: float = 0.1) -> t.Any:
     """The first true answer of `check`; TimeoutError names `what` and the last answer or exception."""
     end = time.monotonic() + timeout_s
     seen: t.Any = None
