@@ -72,7 +72,7 @@ class Nodes(Workers):
     """The nodes of one test; those of `planes` are of the control plane."""
 
     planes: tuple[str, ...] = ()
-    protects: tuple[str, str] | None = None
+    protects: tuple[str, ...] = ()
     """A play before the turns and the group that it has in the hop, where the lost node alone is in it."""
 
     def _plays(self, hops: int, upgrade: list[Json]) -> list[Json]:
@@ -81,10 +81,9 @@ class Nodes(Workers):
         begin["tasks"] = [CHECK, *START]
         choose["tasks"] = [*GROUP, TAINT]
         if self.protects:
-            name, group = self.protects
-            add = {"name": "{{ lost }}", "groups": f"upgrade_hop_1_{group}"}
+            add = {"name": "{{ lost }}", "groups": f"upgrade_hop_1_{self.protects[1]}"}
             choose["tasks"].append({"name": "Group the lost node", "ansible.builtin.add_host": add})
-            protect = {**play_of("upgrade_hop.yml", name), "vars": {"upgrade_hop_number": 1}}
+            protect = {**play_of("upgrade_hop.yml", self.protects[0]), "vars": {"upgrade_hop_number": 1}}
             return [begin, choose, protect, *rest]
         if not self.planes:
             return [begin, choose, *rest]

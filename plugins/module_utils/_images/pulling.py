@@ -70,11 +70,10 @@ def pull(
         attempt = 0
         while True:
             attempt += 1
-            try:
-                service.pull(image, max(1.0, deadline.clip(float("inf"))))
+            answer = _refusal(service, image, deadline)
+            if answer is None:
                 break
-            except NotPulled as error:
-                answer, elapsed = error.answer, time.monotonic() - begin
+            elapsed = time.monotonic() - begin
             if deadline.expired() or not decisions.again(answer, attempt, elapsed, bounds):
                 message, hint = decisions.failure(image, answer, node, attempt, elapsed)
                 raise ImagesError(
@@ -91,3 +90,12 @@ def pull(
                 )
             deadline.sleep(PAUSE_S)
         yield image, time.monotonic() - begin
+
+
+def _refusal(service: ImageService, image: str, deadline: Deadline) -> decisions.Answer | None:
+    """What the runtime answered where it did not pull the image; None where it did."""
+    try:
+        service.pull(image, max(1.0, deadline.clip(float("inf"))))
+    except NotPulled as error:
+        return error.answer
+    return None
