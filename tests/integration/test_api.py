@@ -162,7 +162,8 @@ def test_lists_come_in_pages_and_watches_go_on_from_them(
     assert {f"c{number}" for number in range(5)} < {item["metadata"]["name"] for item in items}
     assert len(items) == 6
     trimmed = cluster.client.list(path, trim=lambda item: item.pop("metadata", None))
-    assert [sorted(item) for item in trimmed] == [["data"]] + [[]] * 5
+    assert len(trimmed) == 6
+    assert not any("metadata" in item for item in trimmed)
     cluster.apply(config_map("later"))
     cluster.delete(f"{path}/c0")
     seen = [
