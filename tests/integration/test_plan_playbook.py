@@ -32,7 +32,7 @@ def small(cluster: Cluster) -> t.Iterator[Cluster]:
     with control_plane(cluster, {PLANE: ("v1.34.4", f"127.0.0.1:{cluster.port}")}):
         cluster.apply(namespace(SHOP), node(WORKER, labels={"pool": "plan"}))
         cluster.apply(deployment("cart", SHOP, 1, node_selector={"pool": "plan"}))
-        wait_for("the pod runs", lambda: _running(cluster), 60)
+        wait_for("the pod runs", lambda: _running(cluster), 240)
         yield cluster
     remove(cluster, f"/apis/apps/v1/namespaces/{SHOP}/deployments/cart")
     remove(cluster, f"/api/v1/nodes/{WORKER}")
@@ -48,7 +48,7 @@ def never(small: Cluster) -> t.Iterator[None]:
     """A budget that never lets the singleton go."""
     small.apply(budget("cart", SHOP, "cart", minAvailable=1))
     path = f"/apis/policy/v1/namespaces/{SHOP}/poddisruptionbudgets/cart"
-    wait_for("the budget is judged", lambda: "expectedPods" in small.client.get(path).get("status", {}), 60)
+    wait_for("the budget is judged", lambda: "expectedPods" in small.client.get(path).get("status", {}), 240)
     yield
     remove(small, path)
 

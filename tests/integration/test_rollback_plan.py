@@ -70,7 +70,7 @@ def test_there_and_back(cluster: Cluster, unique: str, tmp_path: Path) -> None:
             def answers() -> bool:
                 return check(cluster).nodes[plane]["api_server_version"] == "1.35.4"
 
-            wait_for("the newer API server answers", answers, 60.0)
+            wait_for("the newer API server answers", answers, 240)
             soaking = check(cluster)
             assert soaking.result["way_back"] == {"state": "soaking", "minor": "1.34", "nodes": [plane]}
             assert "upgrade-not-finalized" in ids(soaking.result)

@@ -41,7 +41,7 @@ def half_upgraded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
             )
             cluster.client.patch(f"/api/v1/nodes/{W1}", {"spec": {"unschedulable": True}})
             cluster.client.patch(f"/api/v1/nodes/{W2}", {"spec": {"unschedulable": True}})
-            wait_for("both API servers answer", lambda: _no_api_server_is_silent(cluster), 60)
+            wait_for("both API servers answer", lambda: _no_api_server_is_silent(cluster), 240)
             yield cluster
     finally:
         for path in (f"/api/v1/nodes/{W1}", f"/api/v1/nodes/{W2}", f"{CONFIG_MAPS}/kubeadm-config"):

@@ -101,7 +101,7 @@ def test_a_learner_that_nobody_promoted(cluster: Cluster, etcd: Etcd, tmp_path: 
         learner = Member(OTHER, tmp_path / OTHER, etcd.pki, free_ports(1)[0], port, extra)
         try:
             learner.start(f"{etcd.initial},{OTHER}={url}")
-            wait_for("the learner follows", lambda: ("etcd-learner", subject) in found(cluster, etcd.members[0]), 60)
+            wait_for("the learner follows", lambda: ("etcd-learner", subject) in found(cluster, etcd.members[0]), 240)
             marks = found(cluster, *etcd.members)
         finally:
             learner.stop()

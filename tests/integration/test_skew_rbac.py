@@ -106,7 +106,7 @@ def test_the_service_account_of_the_file_can_read_all_of_it(planned: Cluster) ->
                 return False
             return not [id for id, _subject in found if id in ("unreadable", "api-server-not-asked")]
 
-        wait_for("everything can be read", whole, 30)
+        wait_for("everything can be read", whole, 120)
         refused = check(planned, auth=auth, helm_releases=True)
         assert [subject for id, subject in refused.findings if id == "unreadable"] == ["helm-releases"]
         assert token not in str(refused.result)
