@@ -11,6 +11,7 @@ connection is one by SSH to a port where nobody listens.
 from __future__ import annotations
 
 import copy
+import re
 import typing as t
 from pathlib import Path
 
@@ -166,7 +167,8 @@ def ended_well(nodes: Nodes, run: Run, name: str, step: str) -> None:
     failure = run.report["failure"]
     assert (failure["host"], failure["step"]) == (host, step)
     assert f"{host} {GONE}" in failure["message"]
-    assert "Connection refused" in failure["message"]
+    # Which of them is chance: ssh may end before or after Ansible begins to send it the module.
+    assert re.search(r"Connection refused|Data could not be sent", failure["message"])
     assert f"{host} {GONE}" in " ".join(run.out.rpartition("Stop here")[2].split())
     assert nodes.lease_holder() is None and nodes.tainted() == []
     assert nodes.called() == [f"{host} failed"], "the hook runs once, past its task on the node"
