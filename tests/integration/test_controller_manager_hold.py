@@ -103,7 +103,7 @@ def test_held_and_released_in_four_steps_each(cluster: Cluster, manager: Process
 def test_a_hold_that_nobody_gives_back_ends_by_itself(cluster: Cluster, manager: Process) -> None:
     hold(cluster, "held", hold_s=12)
     manager.start()
-    wait_for("it leads again", lambda: leads(cluster), 120)
+    wait_for("it leads again", lambda: leads(cluster), 40.0)
 
 
 def test_another_run_gives_back_what_a_killed_one_held(cluster: Cluster, manager: Process) -> None:

@@ -381,7 +381,7 @@ def test_the_probe_of_a_killed_run_ends_at_once(tmp_path: Path, number: signal.S
             process.wait(20)
             ended = time.monotonic()
             assert look(controller) == "gone"
-            wait_for("the probe ends", lambda: "end" in lines()[-1], timeout_s=120)
+            wait_for("the probe ends", lambda: "end" in lines()[-1], timeout_s=10)
             assert time.monotonic() - ended < 2
         finally:
             (artifacts / "stop").touch()

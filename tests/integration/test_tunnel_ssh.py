@@ -234,7 +234,7 @@ def test_a_connection_that_is_given_up_leaves_nothing(
         while True:
             near.sendall(bytes(1 << 20))
     near.close()
-    wait_for("the threads of the connection have ended", lambda: not pumps(), 120)
+    wait_for("the threads of the connection have ended", lambda: not pumps(), 10)
     far.close()
 
 
@@ -244,7 +244,7 @@ def test_connections_end_with_their_session(server: SshServer, listener: socket.
     assert near.recv(1) == b""
     near.close()
     far.close()
-    wait_for("the threads of the connection have ended", lambda: not pumps(), 120)
+    wait_for("the threads of the connection have ended", lambda: not pumps(), 10)
 
 
 def test_results_name_no_passphrase(server: SshServer, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def lowest_minor(states: list[NodeState]) -> int:
 
 
 def without_managed_fields(thing: Json) -> None:
-    """Takes them off: a third of what is read of a pod, and nothing is decided by them."""
+    """Takes them off: much of what is read of a pod, and nothing is decided by them."""
     (thing.get("metadata") or {}).pop("managedFields", None)
 
 
