@@ -29,11 +29,11 @@ from bench.upgrade_figures import (
     BY_HAND,
     OURS,
     Sample,
-    control_plane_seconds_of_report,
-    control_plane_seconds_of_script,
     evictions_of_script,
     goals_of,
     runs_of,
+    seconds_of_report,
+    seconds_of_script,
     table,
 )
 from lab import cluster, config, golang
@@ -84,8 +84,8 @@ class Upgrades:
         with self._probing("ours") as probed:
             wall, ok, _output = self._upgrade(command, "ours.log")
         report = json.loads((artifacts / "upgrade-report.json").read_text(encoding="utf-8"))
-        nodes = control_plane_seconds_of_report(report, lambda begin, end: compose.seconds_between(begin, end) or 0.0)
-        return self._sample(OURS, wall, nodes, probed, report["evictions"]["total"], ok)
+        took = [seconds_of_report(report, _seconds, only) for only in ("", "kubeadm")]
+        return self._sample(OURS, wall, took, probed, report["evictions"]["total"], ok)
 
     def by_hand(self) -> Sample:
         ssh = self._work / "ssh_config"
@@ -95,8 +95,8 @@ class Upgrades:
         command = [str(SCRIPT), TO, str(self._program), str(KUBECONFIG), IGNORED, str(ssh)]
         with self._probing("by-hand") as probed:
             wall, ok, output = self._upgrade([*command, *control_plane, "--", *workers], "by-hand.log")
-        nodes = control_plane_seconds_of_script(output, control_plane)
-        return self._sample(BY_HAND, wall, nodes, probed, evictions_of_script(output), ok)
+        took = [seconds_of_script(output, control_plane, part) for part in ("node", "kubeadm")]
+        return self._sample(BY_HAND, wall, took, probed, evictions_of_script(output), ok)
 
     def _upgrade(self, command: t.Sequence[str], log: str) -> tuple[float, bool, str]:
         """Seconds, whether it succeeded, and what it printed."""
@@ -142,15 +142,21 @@ class Upgrades:
                 probe.wait(60)
 
     def _sample(
-        self, tool: str, wall: float, nodes: dict[str, float], probed: Path, evictions: int, succeeded: bool
+        self, tool: str, wall: float, took: list[dict[str, float]], probed: Path, evictions: int, succeeded: bool
     ) -> Sample:
+        """`took` is the seconds of each control-plane node, and of kubeadm on it."""
         listed = json.loads(cluster.kubectl(self._lab, "get", "nodes", "-o", "json"))["items"]
         cordoned = [node["metadata"]["name"] for node in listed if node["spec"].get("unschedulable")]
         seen = compose.availability(journal.read(str(probed)))
-        sample = Sample(tool, wall, nodes, seen, evictions, cordoned, succeeded)
+        sample = Sample(tool, wall, *took, seen, evictions, cordoned, succeeded)
         api = seen["api"]
-        say(f"{tool}: {wall:.0f} s, control-plane nodes {nodes}, API {api['failed']} of {api['requests']} failed")
+        say(f"{tool}: {wall:.0f} s, control-plane nodes {took[0]}, kubeadm {took[1]}")
+        say(f"API {api['failed']} of {api['requests']} failed")
         return sample
+
+
+def _seconds(begin: str, end: str) -> float:
+    return compose.seconds_between(begin, end) or 0.0
 
 
 def ssh_config(nodes: t.Iterable[config.Machine]) -> str:

@@ -8,7 +8,8 @@
 #     upgrade_by_hand.sh VERSION PROGRAM KUBECONFIG IGNORED SSH_CONFIG CONTROL_PLANE... -- WORKER...
 #
 # PROGRAM is kubectl, or one that is kubectl when it is called by that name.
-# Lines "node NAME begins|ends SECONDS" tell how long each node took.
+# Lines "node NAME begins|ends SECONDS" tell how long each node took, and those
+# that begin with "kubeadm" how much of it kubeadm upgrade was.
 set -uo pipefail
 
 version=$1 program=$2 kubeconfig=$3 ignored=$4 ssh_config=$5
@@ -40,7 +41,9 @@ node() {
     echo "node $node begins $(now)"
     on "$node" "sed -i s,/v[0-9.]*/deb/,/v$minor/deb/, /etc/apt/sources.list.d/kubernetes.list"
     packages "$node" kubeadm || return 1
+    echo "kubeadm $node begins $(now)"
     on "$node" "kubeadm upgrade $upgrade --ignore-preflight-errors=$ignored" || return 1
+    echo "kubeadm $node ends $(now)"
     k drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=600s || return 1
     packages "$node" kubelet kubectl || return 1
     on "$node" "systemctl daemon-reload && systemctl restart kubelet" || return 1

@@ -28,6 +28,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def write(result: Json) -> None:
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
 def message_of(artifacts: Path) -> str:
     """What the report of a run that failed names as its failure, on one line."""
     report = json.loads((artifacts / "upgrade-report.json").read_text(encoding="utf-8"))
@@ -51,7 +56,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     if not options.keep:
         subprocess.run([sys.executable, "-m", "lab", "up", "--fresh"], cwd=ROOT, check=True)
     before = proof.look(lab)
-    began, rows = time.monotonic(), []
+    began = time.monotonic()
+    rows: list[Json] = []
     faults = [fault for fault in FAULTS if not options.only or any(word in fault.name for word in options.only)]
     for fault in faults:
         run = Run(TO, ARTIFACTS, fault.variables)
@@ -70,14 +76,14 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
             }
         )
         say(f"  ended with {ended.rc} after {ended.seconds:.0f} s. {wrong or 'As it must be.'}")
+        write({"faults": rows})
         fault.heal(lab)
         cluster.wait_api(lab)
     last = Run(TO, ARTIFACTS, {}).walk(None, None)
     cluster.wait_workloads(lab)
     left = proof.problems(lab, before, TO) + ([] if last.rc == 0 else [f"the last run ended with {last.rc}"])
     result: Json = {"faults": rows, "left": left, "seconds": round(time.monotonic() - began), "from": FROM, "to": TO}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write(result)
     for line in left:
         say(f"NOT AS IT MUST BE: {line}")
     wrong_rows = [row["fault"] for row in rows if row["wrong"]]

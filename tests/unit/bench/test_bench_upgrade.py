@@ -13,17 +13,19 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import seconds_between
 from bench.upgrade_figures import (
     Sample,
-    control_plane_seconds_of_report,
-    control_plane_seconds_of_script,
     evictions_of_script,
     goals_of,
     metrics,
     runs_of,
+    seconds_of_report,
+    seconds_of_script,
 )
 
 PRINTED = """\
 node cp1 begins 1000.000
+kubeadm cp1 begins 1010.000
 [upgrade] SUCCESS! A control plane node of your cluster was upgraded to "v1.35.4".
+kubeadm cp1 ends 1130.250
 evicting pod lab/web-1
 evicting pod lab/web-2
 evicting pod lab/web-1
@@ -34,7 +36,8 @@ node cp2 begins 1201.000
 
 
 def test_what_the_script_printed() -> None:
-    assert control_plane_seconds_of_script(PRINTED, ["cp1", "cp2"]) == {"cp1": 200.5}
+    assert seconds_of_script(PRINTED, ["cp1", "cp2"], "node") == {"cp1": 200.5}
+    assert seconds_of_script(PRINTED, ["cp1", "cp2"], "kubeadm") == {"cp1": 120.2}
     assert evictions_of_script(PRINTED) == 2
 
 
@@ -54,14 +57,18 @@ def test_what_a_report_says() -> None:
                 step("backup", 0, 5),
                 step("prepare", 5, 60),
                 step("gate_before", 100, 101),
+                step("kubeadm", 101, 131),
                 step("uncordon", 150, 160),
             ],
         },
         {"name": "cp2", "role": "control_plane", "steps": [step("prepare", 5, 60), step("kubeadm", 70, None)]},
         {"name": "worker1", "role": "worker", "steps": [step("drain", 200, 210)]},
     ]
-    found = control_plane_seconds_of_report({"nodes": nodes}, lambda begin, end: seconds_between(begin, end) or 0.0)
-    assert found == {"cp1": 60.0}
+    whole, kubeadm = (
+        seconds_of_report({"nodes": nodes}, lambda begin, end: seconds_between(begin, end) or 0.0, only)
+        for only in ("", "kubeadm")
+    )
+    assert (whole, kubeadm) == ({"cp1": 60.0}, {"cp1": 30.0})
 
 
 def sample(**changed: t.Any) -> Sample:
@@ -71,6 +78,7 @@ def sample(**changed: t.Any) -> Sample:
             "tool": "x",
             "wall_s": 600.0,
             "control_plane_node_s": {"cp1": 60.0, "cp2": 80.0},
+            "kubeadm_s": {"cp1": 20.0, "cp2": 40.0},
             "availability": seen,
             "evictions": 11,
             "cordoned": [],
@@ -84,6 +92,7 @@ def test_metrics() -> None:
     assert metrics(sample(), 10) == {
         "wall_s": 600.0,
         "control_plane_node_s": 70.0,
+        "kubeadm_s": 30.0,
         "api_failed": 0,
         "api_gap_s": 0.2,
         "web_failed": 0,
@@ -105,6 +114,7 @@ def test_a_ratio_only_where_there_is_one() -> None:
         ({}, []),
         ({"cordoned": ["worker1"]}, ["nodes_left_cordoned"]),
         ({"control_plane_node_s": {"cp1": 100.0}}, ["control_plane_node_s, of the procedure's"]),
+        ({"kubeadm_s": {"cp1": 60.0}}, ["kubeadm_s, of the procedure's"]),
         (
             {"availability": {"api": {"failed": 3, "longest_gap_s": 1.5}, "services": {}}},
             ["api_failed", "api_gap_s"],
@@ -112,5 +122,5 @@ def test_a_ratio_only_where_there_is_one() -> None:
     ],
 )
 def test_goals(changed: dict[str, t.Any], missed: list[str]) -> None:
-    goals = goals_of(sample(**changed), sample(control_plane_node_s={"cp1": 220.0}), 10)
+    goals = goals_of(sample(**changed), sample(control_plane_node_s={"cp1": 220.0}, kubeadm_s={"cp1": 120.0}), 10)
     assert [goal["goal"] for goal in goals if not goal["met"]] == missed
