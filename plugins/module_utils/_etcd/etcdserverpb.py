@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import protobuf
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import KvHash, Member, Status
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import protobuf
 
 STATUS = "/etcdserverpb.Maintenance/Status"
 SNAPSHOT = "/etcdserverpb.Maintenance/Snapshot"

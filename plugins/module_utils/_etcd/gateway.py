@@ -32,6 +32,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     members_from_json,
     status_from_json,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import cause
 
 _ALL_KEYS = base64.b64encode(b"\0").decode("ascii")
 _READ_SIZE = 1 << 18
@@ -88,7 +89,7 @@ class Gateway:
         try:
             yield from _messages(self._open(connection, url, "/v3/maintenance/snapshot", {}), url)
         except (OSError, http.client.HTTPException) as error:
-            raise EtcdUnreachable(f"The snapshot stream from {url} broke: {tls.cause(error)}.") from None
+            raise EtcdUnreachable(f"The snapshot stream from {url} broke: {cause(error)}.") from None
         finally:
             connection.close()
 
@@ -100,7 +101,7 @@ class Gateway:
         try:
             text = self._open(connection, url, path, question).read(_ANSWER_LIMIT)
         except (OSError, http.client.HTTPException) as error:
-            raise EtcdUnreachable(f"etcd at {url} did not answer: {tls.cause(error)}.", hint=tls.hint(error)) from None
+            raise EtcdUnreachable(f"etcd at {url} did not answer: {cause(error)}.", hint=tls.hint(error)) from None
         finally:
             connection.close()
         return _json(text, url)

@@ -15,9 +15,9 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import etcdserverpb, grpc_call, http2, tls
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import etcdserverpb, tls
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.gateway import STALL_S
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.http2_frames import Http2Error, ProtocolError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc_status import require_grpc, require_ok
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
     Access,
     EtcdError,
@@ -27,7 +27,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     RouteMissing,
     Status,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.protobuf import ProtobufError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import call, http2
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.http2_frames import Http2Error, ProtocolError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.protobuf import ProtobufError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import cause
 
 _SHORTEST_S = 0.05
 _PAGE = 32
@@ -88,10 +91,10 @@ class Grpc:
         method = etcdserverpb.SNAPSHOT
         try:
             with self._exchange(method, b"", stall_s, url) as exchange:
-                for message in grpc_call.messages(exchange.data(renew_s=stall_s)):
+                for message in call.messages(exchange.data(renew_s=stall_s)):
                     yield etcdserverpb.snapshot_part(message)
-                grpc_call.require_ok(exchange.trailers, method, url)
-        except (OSError, Http2Error, grpc_call.Broken, ProtobufError) as error:
+                require_ok(exchange.trailers, method, url)
+        except (OSError, Http2Error, call.Broken, ProtobufError) as error:
             raise _unreachable(f"The snapshot stream from {url} broke", error) from None
 
     def _call(
@@ -101,21 +104,21 @@ class Grpc:
         read: t.Callable[[memoryview], _Answer],
         timeout_s: float,
         url: str | None = None,
-        limit: int = grpc_call.MESSAGE_LIMIT,
+        limit: int = call.MESSAGE_LIMIT,
     ) -> _Answer:
         """A call with one answer, which `read` makes of its message."""
         url = url or self._access.endpoint
         answer: _Answer | None = None
         try:
             with self._exchange(method, question, timeout_s, url) as exchange:
-                for message in grpc_call.messages(exchange.data(), limit):
+                for message in call.messages(exchange.data(), limit):
                     if answer is not None:
-                        raise grpc_call.Broken("more than one message came")
+                        raise call.Broken("more than one message came")
                     answer = read(message)
-                grpc_call.require_ok(exchange.trailers, method, url)
+                require_ok(exchange.trailers, method, url)
             if answer is None:
-                raise grpc_call.Broken("no message came")
-        except (OSError, Http2Error, grpc_call.Broken, ProtobufError) as error:
+                raise call.Broken("no message came")
+        except (OSError, Http2Error, call.Broken, ProtobufError) as error:
             raise _unreachable(f"etcd at {url} did not answer", error) from None
         return answer
 
@@ -135,8 +138,8 @@ class Grpc:
         exchange = http2.Exchange(connection, deadline.clip(timeout_s))
         try:
             authority = parts.netloc.rpartition("@")[2] or "localhost"
-            exchange.request(grpc_call.request_fields(authority, secure, method), grpc_call.framed(question))
-            grpc_call.require_grpc(exchange.answer(), url)
+            exchange.request(call.request_fields(authority, secure, method), call.framed(question))
+            require_grpc(exchange.answer(), url)
         except BaseException:
             connection.close()
             raise
@@ -162,5 +165,5 @@ def _context(access: Access) -> ssl.SSLContext:
 
 def _unreachable(what: str, error: Exception) -> EtcdError:
     if isinstance(error, (http2.NotHttp2, ProtocolError)):
-        return RouteMissing(f"{what}: {tls.cause(error)}.", hint="Set route to gateway or etcdctl.")
-    return EtcdUnreachable(f"{what}: {tls.cause(error)}.", hint=tls.hint(error))
+        return RouteMissing(f"{what}: {cause(error)}.", hint="Set route to gateway or etcdctl.")
+    return EtcdUnreachable(f"{what}: {cause(error)}.", hint=tls.hint(error))

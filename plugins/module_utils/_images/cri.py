@@ -15,10 +15,11 @@ import socket
 from urllib.parse import unquote
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import grpc_call, http2, tls
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.http2_frames import Http2Error
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.protobuf import ProtobufError, bytes_field, fields
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import call, http2
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.http2_frames import Http2Error
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.protobuf import ProtobufError, bytes_field, fields
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.decisions import Answer
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import cause
 
 _SERVICE = "/runtime.v1.ImageService"
 _ASK_S = 10.0
@@ -68,20 +69,20 @@ class ImageService:
         try:
             connection = http2.connect_unix(self.socket, _ASK_S)
             with http2.Exchange(connection, timeout_s) as exchange:
-                request = grpc_call.request_fields("localhost", False, f"{_SERVICE}/{method}")
-                exchange.request(request, grpc_call.framed(question))
+                request = call.request_fields("localhost", False, f"{_SERVICE}/{method}")
+                exchange.request(request, call.framed(question))
                 if exchange.answer().get(":status") != "200":
                     raise self._away("it does not speak gRPC there")
                 message = b""
-                for piece in grpc_call.messages(exchange.data()):
+                for piece in call.messages(exchange.data()):
                     message = bytes(piece)
                 status = exchange.trailers.get("grpc-status", "")
                 said = unquote(exchange.trailers.get("grpc-message", ""), errors="replace")
         # Until Python 3.9 they are two.
         except (TimeoutError, socket.timeout):
             raise TimeoutError from None
-        except (OSError, Http2Error, grpc_call.Broken, ProtobufError) as error:
-            raise self._away(tls.cause(error)) from None
+        except (OSError, Http2Error, call.Broken, ProtobufError) as error:
+            raise self._away(cause(error)) from None
         if not status.isdigit():
             raise self._away("its answer ended without a status")
         return int(status), said, memoryview(message)

@@ -11,16 +11,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import etcdserverpb, grpc_call, hpack
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import http2_frames as frames
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import etcdserverpb
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc import Grpc
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc_call import (
-    Broken,
-    framed,
-    messages,
-    require_grpc,
-    require_ok,
-)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc_status import require_grpc, require_ok
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import (
     Access,
     EtcdError,
@@ -28,16 +21,13 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     EtcdUnreachable,
     RouteMissing,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.protobuf import bytes_field, number_field
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import hpack
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import http2_frames as frames
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.call import Broken, framed
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.protobuf import bytes_field, number_field
 
 URL = "https://127.0.0.1:2379"
 SETTINGS = frames.settings({})
-TEXTS = [b"first", b"", b"x" * 300, b"last"]
-STREAM = b"".join(map(framed, TEXTS))
-
-
-def read(pieces: t.Iterable[bytes], limit: int = 1 << 20) -> list[bytes]:
-    return [bytes(message) for message in messages(map(memoryview, pieces), limit)]
 
 
 def head(*more: tuple[str, str], end: bool = False) -> bytes:
@@ -87,66 +77,6 @@ def serving(*parts: bytes) -> t.Iterator[Grpc]:
 
 def part(blob: bytes, remaining: int) -> bytes:
     return data(framed(number_field(2, remaining) + bytes_field(3, blob)))
-
-
-@pytest.mark.parametrize("size", [1, 2, 4, 5, 6, 7, 100, 305, 1000])
-def test_messages_however_the_stream_is_cut(size: int) -> None:
-    assert read(STREAM[at : at + size] for at in range(0, len(STREAM), size)) == TEXTS
-
-
-def test_messages_cut_in_two_at_every_byte() -> None:
-    for at in range(len(STREAM) + 1):
-        assert read([STREAM[:at], STREAM[at:]]) == TEXTS
-        assert read([STREAM[:at], b"", STREAM[at:]]) == TEXTS
-
-
-def test_a_stream_that_ends_inside_of_a_message() -> None:
-    whole = {0}
-    for text in TEXTS:
-        whole.add(max(whole) + 5 + len(text))
-    for length in range(len(STREAM) + 1):
-        if length in whole:
-            read([STREAM[:length]])
-        else:
-            with pytest.raises(Broken, match="in the middle of a message"):
-                read([STREAM[:length]])
-
-
-def test_a_message_that_grows_the_buffer() -> None:
-    text = bytes(range(256)) * 1000
-    stream = framed(text)
-    assert read([stream[:100], stream[100:200000], stream[200000:]]) == [text]
-
-
-def test_a_message_in_one_piece_is_not_copied() -> None:
-    stream = bytearray(framed(b"pages"))
-    (view,) = messages([memoryview(stream)])
-    stream[5] = ord("P")
-    assert bytes(view) == b"Pages"
-
-
-def test_messages_that_are_not_taken() -> None:
-    with pytest.raises(Broken, match="compressed"):
-        read([b"\1\0\0\0\1x"])
-    assert read([framed(b"x" * 10)], limit=10) == [b"x" * 10]
-    with pytest.raises(Broken, match="a message of 11 bytes came, where 10"):
-        read([framed(b"x" * 11)], limit=10)
-    with pytest.raises(Broken, match="4294967295 bytes"):
-        read([b"\0\xff\xff\xff\xff"])
-
-
-def test_a_request() -> None:
-    fields = grpc_call.request_fields("10.0.0.1:2379", True, etcdserverpb.STATUS)
-    # Pseudo-header fields come first (RFC 9113, 8.3).
-    assert fields[:4] == [
-        (":method", "POST"),
-        (":scheme", "https"),
-        (":path", "/etcdserverpb.Maintenance/Status"),
-        (":authority", "10.0.0.1:2379"),
-    ]
-    assert {("te", "trailers"), ("content-type", "application/grpc")} < set(fields)
-    assert all(name == name.lower() for name, _value in fields)
-    assert framed(b"abc") == b"\0\0\0\0\3abc"
 
 
 @pytest.mark.parametrize(

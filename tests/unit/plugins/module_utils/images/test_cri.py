@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import hpack
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import http2_frames as frames
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.grpc_call import framed
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.protobuf import bytes_field
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import hpack
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import http2_frames as frames
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.call import framed
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.protobuf import bytes_field
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images import pulling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService, NotPulled, RuntimeAway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.decisions import Bounds

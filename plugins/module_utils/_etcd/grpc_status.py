@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""gRPC over HTTP/2, by its protocol description (``PROTOCOL-HTTP2.md``): one call, its messages, its status."""
+"""What the answer of a gRPC call means where etcd was asked."""
 
 from __future__ import annotations
 
-import struct
 import typing as t
 from urllib.parse import unquote
 
@@ -16,13 +15,9 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model impo
     EtcdUnreachable,
     RouteMissing,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.call import CONTENT_TYPE, Broken
 
-MESSAGE_LIMIT = 4 << 20
-"""Most bytes of one message, as gRPC's own clients have it. etcd's snapshot comes in messages of 32 KiB."""
-CONTENT_TYPE = "application/grpc"
-_PREFIX = struct.Struct(">BI")
 _SAID_LIMIT = 300
-
 _UNIMPLEMENTED = "12"
 _DEADLINE_EXCEEDED = "4"
 _STATUS = {
@@ -49,75 +44,6 @@ _HINTS = {
     "14": "See the member's log; it may have no leader or be starting.",
     "16": "Authentication is on in etcd: use a client certificate whose common name is an etcd user.",
 }
-
-
-class Broken(Exception):
-    """The answer is not what gRPC prescribes. Its text is a clause that says why."""
-
-
-def request_fields(authority: str, tls: bool, method: str) -> list[tuple[str, str]]:
-    """The fields of a request. No message encoding is offered, so that none may come back compressed."""
-    return [
-        (":method", "POST"),
-        (":scheme", "https" if tls else "http"),
-        (":path", method),
-        (":authority", authority),
-        ("te", "trailers"),
-        ("content-type", CONTENT_TYPE),
-        ("user-agent", "evergreen.kubeadm"),
-    ]
-
-
-def framed(message: bytes) -> bytes:
-    """A message as it is sent: not compressed, its length before it."""
-    return _PREFIX.pack(0, len(message)) + message
-
-
-def messages(pieces: t.Iterable[memoryview], limit: int = MESSAGE_LIMIT) -> t.Iterator[memoryview]:
-    """The messages in a stream that comes in `pieces`, however it is cut; each view is valid until the next one.
-
-    A message that one piece holds whole is a view into it, any other is put
-    together in one buffer that is used again. Raises Broken.
-    """
-    prefix = bytearray()
-    buffer = memoryview(bytearray(1 << 16))
-    size = -1
-    filled = 0
-    for piece in pieces:
-        at, end = 0, len(piece)
-        while at < end:
-            if size < 0:
-                taken = piece[at : at + _PREFIX.size - len(prefix)]
-                prefix += taken
-                at += len(taken)
-                if len(prefix) < _PREFIX.size:
-                    break
-                size, filled = _message_size(prefix, limit), 0
-                prefix.clear()
-                if size > len(buffer):
-                    buffer = memoryview(bytearray(size))
-            if not filled and end - at >= size:
-                yield piece[at : at + size]
-                at, size = at + size, -1
-                continue
-            taken = piece[at : at + size - filled]
-            buffer[filled : filled + len(taken)] = taken
-            at += len(taken)
-            filled += len(taken)
-            if filled == size:
-                yield buffer[:size]
-                size = -1
-    if prefix or size >= 0:
-        raise Broken("the stream ended in the middle of a message")
-
-
-def _message_size(prefix: bytearray, limit: int) -> int:
-    compressed, size = _PREFIX.unpack(prefix)
-    if compressed:
-        raise Broken("a message came compressed, which was not asked for")
-    if size > limit:
-        raise Broken(f"a message of {size} bytes came, where {limit} are the limit")
-    return size
 
 
 def require_grpc(head: t.Mapping[str, str], url: str) -> None:

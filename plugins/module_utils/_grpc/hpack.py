@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.hpack_tables import (
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.hpack_tables import (
     END_OF_STRING,
     HUFFMAN,
     LONGEST_CODE,

@@ -11,10 +11,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import hpack, http2
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import http2_frames as frames
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.http2 import Exchange, NotHttp2, StreamReset
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.http2_frames import (
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import hpack, http2
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import http2_frames as frames
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.http2 import Exchange, NotHttp2, StreamReset
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.http2_frames import (
     ConnectionEnded,
     FrameReader,
     Http2Error,

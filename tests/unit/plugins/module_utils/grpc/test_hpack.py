@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import hpack_tables
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.hpack import Decoder, HpackError, encode, huffman
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import hpack_tables
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.hpack import Decoder, HpackError, encode, huffman
 
 DATE = "Mon, 21 Oct 2013 20:13:%s GMT"
 COOKIE = "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1"

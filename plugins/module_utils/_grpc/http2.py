@@ -19,14 +19,15 @@ import struct
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import hpack, tls
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import http2_frames as frames
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.http2_frames import (
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import hpack
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import http2_frames as frames
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.http2_frames import (
     ConnectionEnded,
     Frame,
     Http2Error,
     ProtocolError,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import no_protocol
 
 ALPN = "h2"
 WINDOW = 8 << 20
@@ -60,7 +61,7 @@ def connect(host: str, port: int, context: ssl.SSLContext | None, timeout_s: flo
         secured = context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLError as error:
         plain.close()
-        if tls.no_protocol(error):
+        if no_protocol(error):
             raise NotHttp2("it does not offer HTTP/2") from None
         raise
     except BaseException:
