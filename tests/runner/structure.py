@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import yaml
 
+from runner import routing
 from runner.project import COLLECTIONS, ROOT, project_files
 
 if t.TYPE_CHECKING:
@@ -35,6 +36,7 @@ def problems() -> list[str]:
         *broken_links([name for name in files if name.endswith(".md")]),
         *requirement_drift(),
         *clone_tree(),
+        *runtime_drift(),
     ]
 
 
@@ -95,6 +97,21 @@ def requirements(name: str) -> set[str]:
     """The requirement lines of a file, without comments."""
     lines = (line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
     return {line for line in lines if line}
+
+
+def runtime_drift() -> list[str]:
+    """What meta/runtime.yml does not say of a module."""
+    plugins = ROOT / "plugins"
+    return routing.problems(
+        (ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"),
+        {path.stem: path.read_text(encoding="utf-8") for path in (plugins / "modules").glob("[a-z]*.py")},
+        [
+            path.read_text(encoding="utf-8")
+            for path in (ROOT / "roles").glob("*/tasks/*.yml")
+            if path.parts[-3] not in routing.WITHOUT_RUN
+        ],
+        {path.stem for path in (plugins / "action").glob("*.py")},
+    )
 
 
 def clone_tree() -> list[str]:

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from runner import structure
+from runner import routing, structure
 from runner.ansible_test import not_run, pip_settings
 from runner.parts import without_playbook
 
@@ -55,6 +55,33 @@ def test_missing_licences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text:
 
 def test_anchors_of_equal_headings_are_numbered() -> None:
     assert structure.anchors("# A `b`, c!\n# A b c\n## [Link](x.md)\n") == {"a-b-c", "a-b-c-1", "link"}
+
+
+RUNTIME = """
+action_groups: {api: [gate]}
+plugin_routing: {modules: {gate: {action_plugin: evergreen.kubeadm.node_reached}}}
+"""
+GATE = "extends_documentation_fragment:\n  - evergreen.kubeadm._auth\n"
+
+
+@pytest.mark.parametrize(
+    ("modules", "tasks", "found"),
+    [
+        ({"gate": GATE}, "- name: Wait\n  evergreen.kubeadm.gate:\n", []),
+        ({"gate": GATE}, "- name: Wait\n", ["gate is routed and no module of a run"]),
+        ({"gate": ""}, "    - evergreen.kubeadm.gate:\n", ["gate is in the action group api and has not its options"]),
+        (
+            {"gate": GATE, "info": GATE, "plan": "", "availability_probe": ""},
+            "".join(f"  evergreen.kubeadm.{name}:\n" for name in ("gate", "info", "plan", "availability_probe")),
+            [
+                "info is used in a run and not routed to evergreen.kubeadm.node_reached",
+                "info has the options of the API and is not in the action group api",
+            ],
+        ),
+    ],
+)
+def test_what_runtime_says_of_modules(modules: dict[str, str], tasks: str, found: list[str]) -> None:
+    assert routing.problems(RUNTIME, modules, [tasks], {"plan"}) == [f"meta/runtime.yml: {line}" for line in found]
 
 
 def test_pip_settings_keep_what_reaches_packages_and_prefer_the_environment() -> None:
