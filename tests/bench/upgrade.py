@@ -39,6 +39,8 @@ from bench.upgrade_figures import (
 from lab import cluster, config, golang
 
 Json = dict[str, t.Any]
+Took = tuple[dict[str, float], dict[str, float]]
+"""Seconds of each control-plane node, and of kubeadm on it."""
 
 KUBECONFIG = config.GENERATED / "admin.conf"
 RESULT = ROOT / "artifacts" / "bench-upgrade.json"
@@ -84,7 +86,7 @@ class Upgrades:
         with self._probing("ours") as probed:
             wall, ok, _output = self._upgrade(command, "ours.log")
         report = json.loads((artifacts / "upgrade-report.json").read_text(encoding="utf-8"))
-        took = [seconds_of_report(report, _seconds, only) for only in ("", "kubeadm")]
+        took = seconds_of_report(report, _seconds), seconds_of_report(report, _seconds, "kubeadm")
         return self._sample(OURS, wall, took, probed, report["evictions"]["total"], ok)
 
     def by_hand(self) -> Sample:
@@ -95,7 +97,7 @@ class Upgrades:
         command = [str(SCRIPT), TO, str(self._program), str(KUBECONFIG), IGNORED, str(ssh)]
         with self._probing("by-hand") as probed:
             wall, ok, output = self._upgrade([*command, *control_plane, "--", *workers], "by-hand.log")
-        took = [seconds_of_script(output, control_plane, part) for part in ("node", "kubeadm")]
+        took = seconds_of_script(output, control_plane, "node"), seconds_of_script(output, control_plane, "kubeadm")
         return self._sample(BY_HAND, wall, took, probed, evictions_of_script(output), ok)
 
     def _upgrade(self, command: t.Sequence[str], log: str) -> tuple[float, bool, str]:
@@ -141,10 +143,7 @@ class Upgrades:
                 stop.touch()
                 probe.wait(60)
 
-    def _sample(
-        self, tool: str, wall: float, took: list[dict[str, float]], probed: Path, evictions: int, succeeded: bool
-    ) -> Sample:
-        """`took` is the seconds of each control-plane node, and of kubeadm on it."""
+    def _sample(self, tool: str, wall: float, took: Took, probed: Path, evictions: int, succeeded: bool) -> Sample:
         listed = json.loads(cluster.kubectl(self._lab, "get", "nodes", "-o", "json"))["items"]
         cordoned = [node["metadata"]["name"] for node in listed if node["spec"].get("unschedulable")]
         seen = compose.availability(journal.read(str(probed)))

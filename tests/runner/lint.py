@@ -32,6 +32,7 @@ TYPED = {
     "runner": ROOT / "tests/runner",
     "harness": ROOT / "tests/integration/harness",
     "bench": ROOT / "tests/bench",
+    "chaos": ROOT / "tests/chaos",
 }
 
 
