@@ -108,10 +108,34 @@ target:
   returned: always
   sample: 1.34.4
 needed:
-  description: Whether anything is left to take back.
+  description: Whether anything is left to take back, or to put back after a run that was cut off (RV(cut_off)).
   type: bool
   returned: always
   sample: true
+cut_off:
+  description:
+    - A run that has not given its lock (M(evergreen.kubeadm.upgrade_lock)) back, and cannot be at work any more. The
+      lock has expired, or is of a process that is seen, from where this module runs, to be gone. None where there is
+      no lock, or its run may be alive.
+  type: dict
+  returned: always
+  contains:
+    run_id:
+      description: The run that was cut off.
+      type: str
+      returned: always
+      sample: 20260131T120000Z-4f1c
+    since:
+      description: When it took the lock, on the clock of the API server; may be empty.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00.000000Z"
+    reason:
+      description: By what it is known to have ended, V(expired) or V(controller_gone).
+      type: str
+      returned: always
+      sample: controller_gone
+  sample: null
 kubelets:
   description: Nodes whose kubelets go back, in this order, before the control plane.
   type: list
@@ -204,9 +228,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import cut_off_run, lock_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import recorded_controller
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.plan import Request, make_plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
@@ -246,9 +273,10 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
     )
     wanted = Wanted(request.target.minor, False)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
+    cut_off = cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases))))
     return {
         "changed": False,
-        **make_plan(cluster, request, params["accepted_findings"]),
+        **make_plan(cluster, request, params["accepted_findings"], cut_off),
         "started": started,
         "finished": utc_now(),
         "duration_s": round(time.monotonic() - clock, 3),

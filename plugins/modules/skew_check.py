@@ -316,10 +316,36 @@ target:
   returned: always
   sample: 1.35.4
 upgrade_needed:
-  description: Whether anything is left to do, be it only to take off the soft taint of an earlier run.
+  description:
+    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, or to put back what a
+      run left that was cut off (RV(cut_off)).
   type: bool
   returned: always
   sample: true
+cut_off:
+  description:
+    - A run that has not given its lock (M(evergreen.kubeadm.upgrade_lock)) back, and cannot be at work any more. The
+      lock has expired, or is of a process that is seen, from where this module runs, to be gone. None where there is
+      no lock, or its run may be alive.
+  type: dict
+  returned: always
+  contains:
+    run_id:
+      description: The run that was cut off.
+      type: str
+      returned: always
+      sample: 20260131T120000Z-4f1c
+    since:
+      description: When it took the lock, on the clock of the API server; may be empty.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00.000000Z"
+    reason:
+      description: By what it is known to have ended, V(expired) or V(controller_gone).
+      type: str
+      returned: always
+      sample: controller_gone
+  sample: null
 hops:
   description: The hops, in order. Empty where nothing is left to do, and where there is no way to the target.
   type: list
@@ -557,10 +583,8 @@ refusal:
 settling:
   description:
     - Whether to look again in a moment; none where the findings are to be taken as they are.
-    - It is worth it within O(settle_s), where the upgrade lock shows a run that was cut off, and all blockers are of
-      kinds that can pass by themselves, such as a static pod that restarts. The page of a finding says whether it can.
-    - A run was cut off where its lock (M(evergreen.kubeadm.upgrade_lock)) is still there, and has expired or is of a
-      process that is seen, from where this module runs, to be gone. Where it is seen to be alive, it was not.
+    - It is worth it within O(settle_s), where a run was cut off (RV(cut_off)), and all blockers are of kinds that can
+      pass by themselves, such as a static pod that restarts. The page of a finding says whether it can.
   type: dict
   returned: always
   contains:
@@ -773,6 +797,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import cut_off_run, lock_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import recorded_controller
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost import cost_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import blockers_told
@@ -783,7 +808,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.settling import cut_off_run, lock_of, settle
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.settling import settle
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import node_states
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.targets import target_version
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
@@ -881,13 +906,22 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     )
     wanted = Wanted(request.target.minor, params["helm_releases"])
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
-    verdict = decide(cluster, hosts, request, params["accepted_findings"], now=time.time(), programs=params["programs"])
+    cut_off = cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases))))
+    verdict = decide(
+        cluster,
+        hosts,
+        request,
+        params["accepted_findings"],
+        now=time.time(),
+        programs=params["programs"],
+        cut_off=cut_off,
+    )
     result: dict[str, t.Any] = {
         "changed": False,
         **verdict,
         "settling": settle(
             verdict["findings"],
-            cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases)))),
+            cut_off,
             now=time.monotonic(),
             within_s=params["settle_s"],
             until=params["settle_until"],

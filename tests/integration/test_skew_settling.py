@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the evergreen.kubeadm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role preflight right after a run that was cut off, by ansible-playbook on a real API server."""
+"""Plans and the role preflight right after a run that was cut off, by ansible-playbook on a real API server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from test_plan_playbook import command, run
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.catalogue.all import ENTRIES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import NO_PLAN
-from ansible_collections.evergreen.kubeadm.plugins.modules import upgrade_lock
+from ansible_collections.evergreen.kubeadm.plugins.modules import rollback_plan, upgrade_lock
 from control_plane import remove, show, static_pod, task
 from harness.cluster import Cluster
 from harness.controller import controller
@@ -162,6 +162,30 @@ def test_an_expired_lock_is_judged_by_the_clock_of_the_cluster(restarting: Clust
         assert made["since"] == stored["spec"]["acquireTime"]
         assert check(restarting, settle_s=60, settle_until=made["until"] - 100).result["settling"] is None
         assert check(restarting).result["settling"] is None
+
+
+def test_a_run_that_was_cut_off_when_all_was_done_leaves_something_to_do(planned: Cluster) -> None:
+    """All that is left is its lock: no node is below the target."""
+
+    def at_the_target() -> tuple[t.Any, ...]:
+        result = check(planned, "1.34.4").result
+        cut_off = result["cut_off"] or {}
+        return result["hops"], result["upgrade_needed"], cut_off.get("run_id"), cut_off.get("reason")
+
+    assert at_the_target() == ([], False, None, None)
+    with locked(planned, dead=False):
+        assert at_the_target() == ([], False, None, None)
+        back = plan_back(planned)
+        assert back["cut_off"] is None
+    with locked(planned, dead=True):
+        assert at_the_target() == ([], True, RUN, "controller_gone")
+        back = plan_back(planned)
+        assert (back["needed"], back["control_plane"], back["cut_off"]["run_id"]) == (True, [], RUN)
+
+
+def plan_back(cluster: Cluster) -> dict[str, t.Any]:
+    options = {**cluster.params, "kubernetes_version": "1.34.4"}
+    return rollback_plan.plan(task(rollback_plan.ARGUMENT_SPEC, options))
 
 
 def test_the_nodes_are_read_at_each_look(restarting: Cluster, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import emulated_minor
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_rollback import (
@@ -29,7 +30,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state impo
     config_version,
     node_states,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import grouped
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import CLEARED, grouped
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -49,6 +50,7 @@ class RollbackPlan(t.TypedDict):
     current: str | None
     target: str
     needed: bool
+    cut_off: Json | None
     kubelets: list[str]
     control_plane: list[str]
     config_needed: bool
@@ -62,8 +64,13 @@ class RollbackPlan(t.TypedDict):
     summary: list[str]
 
 
-def make_plan(cluster: Cluster, request: Request, acceptances: list[Json]) -> RollbackPlan:
-    """Plan the way back and judge it. What is back already is left out."""
+def make_plan(
+    cluster: Cluster, request: Request, acceptances: list[Json], cut_off: CutOff | None = None
+) -> RollbackPlan:
+    """Plan the way back and judge it. What is back already is left out.
+
+    A run that was cut off has something left to do, be it only to give its lock back.
+    """
     states = node_states(cluster)
     planes = [state for state in states if state.is_control_plane]
     servers = [state.api_server for state in planes if state.api_server]
@@ -87,11 +94,12 @@ def make_plan(cluster: Cluster, request: Request, acceptances: list[Json]) -> Ro
     back = _planes(planes, request)
     config = config_version(cluster)
     config_needed = request.control_plane and config is not None and config != request.target
-    needed = bool(kubelets or back or config_needed)
+    needed = bool(kubelets or back or config_needed or cut_off)
     return RollbackPlan(
         current=str(max(servers)) if servers else None,
         target=str(request.target),
         needed=needed,
+        cut_off=cut_off._asdict() if cut_off else None,
         kubelets=kubelets,
         control_plane=back,
         config_needed=config_needed,
@@ -102,7 +110,7 @@ def make_plan(cluster: Cluster, request: Request, acceptances: list[Json]) -> Ro
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
         refusal=refusal(kept),
-        summary=_summary(request, kubelets, back, kept, needed=needed),
+        summary=_summary(request, kubelets, back, kept, needed=needed, cut_off=cut_off),
     )
 
 
@@ -153,7 +161,13 @@ def _node(state: NodeState, left: bool) -> Json:
 
 
 def _summary(
-    request: Request, kubelets: list[str], planes: list[str], findings: list[Finding], *, needed: bool
+    request: Request,
+    kubelets: list[str],
+    planes: list[str],
+    findings: list[Finding],
+    *,
+    needed: bool,
+    cut_off: CutOff | None,
 ) -> list[str]:
     if not needed:
         lines = [f"Nothing to do: what is to go back is at {request.target}."]
@@ -161,6 +175,8 @@ def _summary(
         parts = (("kubelets", kubelets), ("control plane", planes))
         said = "; ".join(f"{what} {', '.join(names) or 'none'}" for what, names in parts)
         lines = [f"back to {request.target}: {said}"]
+    if cut_off and not kubelets and not planes:
+        lines.append(f"{cut_off.told()}. {CLEARED}")
     for found in grouped(findings):
         subjects = ", ".join(found["subjects"])
         lines.append(f"{found['severity']} {found['id']} ({subjects}): {found['evidence']}. {found['remedy']}")

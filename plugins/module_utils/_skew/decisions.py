@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
@@ -57,6 +58,7 @@ class Verdict(t.TypedDict):
     current: str | None
     target: str
     upgrade_needed: bool
+    cut_off: Json | None
     hops: list[Hop]
     nodes: list[Json]
     unfinished: list[str]
@@ -78,10 +80,12 @@ def decide(
     *,
     now: float,
     programs: list[Json] | None = None,
+    cut_off: CutOff | None = None,
 ) -> Verdict:
     """Plan the hops and judge the findings. `now` is in seconds since the epoch.
 
-    `programs` are results of target_programs.
+    `programs` are results of target_programs. A run that was cut off has
+    something left to do, be it only to give its lock back.
     """
     states = node_states(cluster)
     addons = addon_versions(cluster)
@@ -113,12 +117,13 @@ def decide(
     kept, accepted = accept(findings, acceptances)
     kept = fold(kept)
     leftovers = [state.name for state in states if state.tainted_by is not None]
-    needed = bool(plan.hops or plan.problems or leftovers)
+    needed = bool(plan.hops or plan.problems or leftovers or cut_off)
     nodes = [_node(state, request.target) for state in states]
     return Verdict(
         current=str(plan.current) if plan.current else None,
         target=str(request.target),
         upgrade_needed=needed,
+        cut_off=cut_off._asdict() if cut_off else None,
         hops=plan.hops,
         nodes=nodes,
         unfinished=[node["name"] for node in nodes if not node["done"]],
@@ -129,7 +134,7 @@ def decide(
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
         refusal=refusal(kept),
-        summary=summary(str(request.target), plan.hops, kept, needed=needed, leftovers=leftovers),
+        summary=summary(str(request.target), plan.hops, kept, needed=needed, leftovers=leftovers, cut_off=cut_off),
     )
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Finding, Json
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Hop
+
+CLEARED = "What it left is to be put back, and the lock to be released."
 
 
 def grouped(findings: Sequence[Mapping[str, object]]) -> list[Json]:
@@ -34,11 +37,18 @@ def summary(
     *,
     needed: bool,
     leftovers: Sequence[str] = (),
+    cut_off: CutOff | None = None,
 ) -> list[str]:
-    """One line a hop, then one a kind of finding. `leftovers` are nodes with the soft taint of an earlier run."""
+    """One line a hop, then one a kind of finding.
+
+    `leftovers` are nodes with the soft taint of an earlier run, `cut_off` is a
+    run that has not given its lock back.
+    """
     lines = [] if needed else [f"Nothing to do: the cluster is at {target}."]
     if leftovers and not hops:
         lines.append(f"The soft taint of an earlier run is to be taken off {', '.join(leftovers)}.")
+    if cut_off and not hops:
+        lines.append(f"{cut_off.told()}. {CLEARED}")
     for hop in hops:
         control_plane = ", ".join(hop["control_plane"]) or "done"
         workers = ", ".join(hop["workers"]) or "none"

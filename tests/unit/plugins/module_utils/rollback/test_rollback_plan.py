@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import COMPONENTS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.plan import Request, RollbackPlan, make_plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
@@ -88,6 +89,18 @@ def test_what_is_back_is_left_out(planes: dict[str, tuple[str, str]], left: list
     made = plan(cluster(planes))
     assert made["control_plane"] == left
     assert ids(made) == []
+
+
+def test_all_is_back_and_the_run_that_took_it_back_was_cut_off() -> None:
+    found = cluster({"c1": OLD})
+    found.cluster_config = {"kubernetesVersion": "v1.34.4"}
+    done = plan(found)
+    assert (done["needed"], done["cut_off"]) == (False, None)
+    run = CutOff("r1", "", "controller_gone")
+    made = make_plan(found, Request(Version.parse("1.34.4")), [], run)
+    assert (made["needed"], made["control_plane"], made["kubelets"], made["config_needed"]) == (True, [], [], False)
+    assert made["cut_off"] == {"run_id": "r1", "since": "", "reason": "controller_gone"}
+    assert made["summary"][1] == f"{run.told()}. What it left is to be put back, and the lock to be released."
 
 
 def test_a_node_that_was_begun_comes_first() -> None:

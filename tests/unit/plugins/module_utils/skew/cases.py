@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Host, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
@@ -94,6 +95,7 @@ def decide(
     hosts: list[Host] | None = None,
     accepted: list[t.Any] | None = None,
     programs: list[t.Any] | None = None,
+    cut_off: CutOff | None = None,
     **request: t.Any,
 ) -> decisions.Verdict:
     available = [Version.parse(v) for v in request.pop("available", [])]
@@ -104,6 +106,7 @@ def decide(
         accepted or [],
         now=NOW,
         programs=programs,
+        cut_off=cut_off,
     )
 
 

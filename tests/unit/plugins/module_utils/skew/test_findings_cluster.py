@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     cluster,
     control_plane,
@@ -32,6 +33,16 @@ def test_at_the_target() -> None:
     verdict = decide(cluster(), "1.34.4")
     assert (verdict["upgrade_needed"], verdict["hops"], said(verdict)) == (False, [], [])
     assert all(n["done"] for n in verdict["nodes"])
+
+
+def test_at_the_target_after_a_run_that_was_cut_off() -> None:
+    run = CutOff("r1", "2026-01-31T12:00:00.000000Z", "expired")
+    verdict = decide(cluster(), "1.34.4", cut_off=run)
+    assert (verdict["upgrade_needed"], verdict["hops"], said(verdict)) == (True, [], [])
+    assert verdict["cut_off"] == {"run_id": "r1", "since": run.since, "reason": "expired"}
+    assert verdict["summary"] == [f"{run.told()}. What it left is to be put back, and the lock to be released."]
+    # What is to be upgraded says all the rest.
+    assert decide(cluster(), cut_off=run)["summary"] == decide(cluster())["summary"]
 
 
 OURS = {api.CORDON_ANNOTATION: '{"by": "evergreen.kubeadm", "run": "r1", "at": "t"}'}

@@ -5,60 +5,18 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, WARNING, Finding, finding
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.settling import (
-    PASSING,
-    CutOff,
-    cut_off_run,
-    settle,
-)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.settling import PASSING, settle
 
-Json = dict[str, t.Any]
 RUN = CutOff("20260131T120000Z-4f1c", "2026-01-31T12:00:00.000000Z", "controller_gone")
 RESTARTS = finding("static-pod-not-ready", BLOCKER, "pod/kube-system/etcd-c1", "it is not Ready", "See it.")
 AWAY = finding("node-not-ready", BLOCKER, "node/c1", "KubeletNotReady", "See it.")
 STAYS = finding("disk-too-small", BLOCKER, "node/c1", "1 MiB is free", "Free space.")
 WARNED = finding("swap-on", WARNING, "node/w1", "swap is on", "Turn it off.")
 NOW = 5000.0
-
-
-def lease(name: str, renewed: str | None, holder: str | None = "other", seconds: int | None = 60) -> Json:
-    spec = {"holderIdentity": holder, "acquireTime": RUN.since, "renewTime": renewed, "leaseDurationSeconds": seconds}
-    return {"metadata": {"namespace": "kube-system", "name": name}, "spec": spec}
-
-
-def locked(holder: str | None = f"{RUN.run_id}@ops", seconds: int | None = 60) -> Json:
-    return lease("evergreen-kubeadm-upgrade", "2026-01-31T12:10:00.000000Z", holder, seconds)
-
-
-# What an API server renews all the time.
-SOON = lease("apiserver-x", "2026-01-31T12:10:59.000000Z")
-LATER = lease("apiserver-x", "2026-01-31T12:11:00.000000Z")
-
-
-@pytest.mark.parametrize(
-    ("leases", "controller", "expected"),
-    [
-        pytest.param([], "unknown", None, id="no Lease"),
-        pytest.param([LATER], "gone", None, id="no lock"),
-        pytest.param([LATER, locked(holder=None)], "gone", None, id="a lock that nobody holds"),
-        pytest.param([SOON, locked()], "unknown", None, id="held, and nothing is known of its run"),
-        pytest.param([SOON, locked()], "alive", None, id="held by a living run"),
-        pytest.param([SOON, locked()], "gone", "controller_gone", id="held by a dead run"),
-        pytest.param([LATER, locked()], "unknown", "expired", id="expired"),
-        pytest.param([LATER, locked()], "gone", "expired", id="expired, and dead"),
-        pytest.param([LATER, locked()], "alive", None, id="expired, and its run is seen to be alive"),
-        pytest.param([locked()], "unknown", None, id="no other Lease tells the time"),
-        pytest.param([LATER, locked(seconds=None)], "unknown", None, id="it has no duration, so it never expires"),
-    ],
-)
-def test_a_run_that_was_cut_off(leases: list[Json], controller: str, expected: str | None) -> None:
-    found = cut_off_run(leases, controller)
-    assert found == (None if expected is None else RUN._replace(reason=expected))
 
 
 @pytest.mark.parametrize(
