@@ -27,7 +27,9 @@ _KINDS = {"first_control_plane": "first control plane", "control_plane": "contro
 
 def title(plan: Mapping[str, t.Any]) -> str:
     current, target = plan.get("current") or "unknown", plan.get("target")
-    return f"{target}: nothing to do" if not plan.get("upgrade_needed") else f"{current} to {target}"
+    if not plan.get("upgrade_needed"):
+        return f"{target}: nothing to do"
+    return f"{target}: nothing to upgrade" if _only_left_behind(plan) else f"{current} to {target}"
 
 
 def verdict(plan: Mapping[str, t.Any]) -> str:
@@ -38,7 +40,23 @@ def verdict(plan: Mapping[str, t.Any]) -> str:
         return f"{counted(blockers, 'blocker')} in the way of {plan.get('target')}: {some(ids, 10)}."
     if not plan.get("upgrade_needed"):
         return f"Nothing to do: the cluster is at {plan.get('target')}."
+    if _only_left_behind(plan):
+        return (
+            f"Nothing is to be upgraded: the cluster is at {plan.get('target')}. What an earlier run left "
+            f"({', '.join(_left_by(plan))}) is to be put back."
+        )
     return f"Nothing stands in the way of {plan.get('target')}."
+
+
+def _only_left_behind(plan: Mapping[str, t.Any]) -> bool:
+    """Whether all that is to be done is to put back what earlier runs left."""
+    return not plan.get("blockers") and not plan.get("hops") and bool(_left_by(plan))
+
+
+def _left_by(plan: Mapping[str, t.Any]) -> list[str]:
+    """The runs whose lock or soft taints are still there."""
+    runs = {node.get("tainted_by") for node in plan.get("nodes") or []} | {(plan.get("cut_off") or {}).get("run_id")}
+    return sorted(run for run in runs if run)
 
 
 def found_counts(plan: Mapping[str, t.Any]) -> str:

@@ -152,18 +152,38 @@ def test_a_name_that_is_longer_than_the_width_is_not_cut() -> None:
     assert name in text(terminal.lines(plan(hops=[], findings=[found], cost=None, blockers=0), 80))
 
 
+LEFT: Json = {"blockers": 0, "findings": [], "hops": []}
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
         ({}, "1 blocker in the way of 1.36.3: budget-never-allows."),
         ({"blockers": 0, "findings": FINDINGS[1:]}, "Nothing stands in the way of 1.36.3."),
         ({"blockers": 0, "findings": [], "upgrade_needed": False}, "Nothing to do: the cluster is at 1.36.3."),
+        (
+            {**LEFT, "cut_off": {"run_id": "r1", "since": "", "reason": "expired"}},
+            "Nothing is to be upgraded: the cluster is at 1.36.3. What an earlier run left (r1) is to be put back.",
+        ),
+        (
+            {**LEFT, "nodes": [{"tainted_by": "r2"}, {"tainted_by": None}, {"tainted_by": "r2"}]},
+            "Nothing is to be upgraded: the cluster is at 1.36.3. What an earlier run left (r2) is to be put back.",
+        ),
+        (
+            {"blockers": 0, "cut_off": {"run_id": "r1", "since": "", "reason": "expired"}},
+            "Nothing stands in the way of 1.36.3.",
+        ),
         ({"blockers": 31, "findings": [BUDGET] * 31}, "31 blockers in the way of 1.36.3: budget-never-allows."),
     ],
 )
 def test_the_verdict(changed: Json, sentence: str) -> None:
     assert words.verdict(plan(**changed)) == sentence
     assert text(terminal.lines(plan(**changed), 140)).endswith(sentence)
+
+
+def test_what_an_earlier_run_left_is_no_upgrade() -> None:
+    left = plan(**LEFT, cut_off={"run_id": "r1", "since": "", "reason": "expired"})
+    assert words.title(left) == "1.36.3: nothing to upgrade"
 
 
 def test_a_hop_of_etcd_alone() -> None:
