@@ -34,9 +34,10 @@ def write(result: Json) -> None:
 
 
 def message_of(artifacts: Path) -> str:
-    """What the report of a run that failed names as its failure, on one line."""
+    """What the report of a run that failed names as its failure, and what the node itself said, on one line."""
     report = json.loads((artifacts / "upgrade-report.json").read_text(encoding="utf-8"))
-    return " ".join(str((report.get("failure") or {}).get("message") or "").split())
+    failure = report.get("failure") or {}
+    return " ".join(" ".join([str(failure.get("message") or ""), *failure.get("says", [])]).split())
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:
@@ -63,15 +64,16 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         run = Run(TO, ARTIFACTS, fault.variables)
         say(f"{fault.name} ({fault.at})")
         ended = run.walk(fault.at, lambda process, fault=fault: fault.inject(lab, process))  # type: ignore[misc]
-        wrong = judge(fault, ended)
+        # One that is killed writes none.
+        message = message_of(ARTIFACTS) if ended.rc > 0 else ""
+        wrong = judge(fault, ended, message)
         rows.append(
             {
                 "fault": fault.name,
                 "at": str(fault.at),
                 "rc": ended.rc,
                 "seconds": ended.seconds,
-                # One that is killed writes none.
-                "message": message_of(ARTIFACTS) if ended.rc > 0 else "",
+                "message": message,
                 "wrong": wrong,
             }
         )
@@ -91,14 +93,14 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     return 1 if left or wrong_rows else 0
 
 
-def judge(fault: t.Any, ended: t.Any) -> str:
+def judge(fault: t.Any, ended: t.Any, message: str) -> str:
     """What was not as it must be in the run with the fault; empty where all was."""
     if not ended.reached:
         return f"The step {fault.at} never came."
     if fault.survives != (ended.rc == 0):
         return f"It ended with {ended.rc}."
-    if fault.says and not re.search(fault.says, ended.output, re.DOTALL | re.IGNORECASE):
-        return f"Its output does not say {fault.says}."
+    if fault.says and not re.search(fault.says, message):
+        return f"Its report does not say {fault.says}."
     return ""
 
 

@@ -29,8 +29,8 @@ class Fault:
     """One fault, at the beginning of a step.
 
     `inject` is called then. The run ends, with success where `survives`, and
-    its output has `says` (a regular expression). `heal` takes the cause away,
-    and the upgrade is run again.
+    the failure in its report has `says` (a regular expression). `heal` takes
+    the cause away, and the upgrade is run again.
     """
 
     name: str
@@ -152,7 +152,7 @@ FAULTS = (
         Moment("prepare", "cp1"),
         script("balancer", "systemctl stop docker-registry"),
         scripted_heal("balancer", "systemctl start docker-registry"),
-        says=r"(pull|image).*(refused|502|503|failed)",
+        says=r"pause:[0-9.]+ could not be pulled on cp.*connection refused",
     ),
     Fault("killed while nodes are prepared", Moment("prepare", "worker1"), kill, nothing),
     Fault("killed before the first node", Moment("gate_before", "cp1"), kill, nothing),
@@ -162,7 +162,7 @@ FAULTS = (
         Moment("kubeadm", "cp1"),
         script("cp1", BAD_FLAG),
         scripted_heal("cp1", GOOD_FLAGS),
-        says=r"unknown flag|no-such-flag|kube-apiserver",
+        says="unknown flag: --no-such-flag",
         variables={"control_plane_timeout_s": 420},
     ),
     Fault("killed while kubeadm runs", Moment("kubeadm", "cp1"), kill, nothing),

@@ -54,7 +54,6 @@ class Ended:
     """A run that is over; `rc` below 0 is the signal that ended it."""
 
     rc: int
-    output: str
     seconds: float
     reached: bool
     """Whether the moment came."""
@@ -102,8 +101,7 @@ class Run:
                         reached = True
                         act(process)
                 time.sleep(POLL_S)
-        output = self._output.read_text(encoding="utf-8", errors="replace")
-        return Ended(process.returncode, output, round(time.monotonic() - began, 1), reached)
+        return Ended(process.returncode, round(time.monotonic() - began, 1), reached)
 
     def _size(self) -> int:
         return self._journal.stat().st_size if self._journal.exists() else 0
