@@ -33,9 +33,14 @@ def write(result: Json) -> None:
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def message_of(artifacts: Path) -> str:
-    """What the report of a run that failed names as its failure, and what the node itself said, on one line."""
-    report = json.loads((artifacts / "upgrade-report.json").read_text(encoding="utf-8"))
+def message_of(report_file: Path) -> str:
+    """What the report of a run that failed names as its failure, and what the node itself said, on one line.
+
+    Empty where there is no report.
+    """
+    if not report_file.exists():
+        return ""
+    report = json.loads(report_file.read_text(encoding="utf-8"))
     failure = report.get("failure") or {}
     return " ".join(" ".join([str(failure.get("message") or ""), *failure.get("says", [])]).split())
 
@@ -57,15 +62,18 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     if not options.keep:
         subprocess.run([sys.executable, "-m", "lab", "up", "--fresh"], cwd=ROOT, check=True)
     before = proof.look(lab)
+    report = ARTIFACTS / "upgrade-report.json"
     began = time.monotonic()
     rows: list[Json] = []
     faults = [fault for fault in FAULTS if not options.only or any(word in fault.name for word in options.only)]
     for fault in faults:
         run = Run(TO, ARTIFACTS, fault.variables)
+        # That of the run before must not be taken for this one's.
+        report.unlink(missing_ok=True)
         say(f"{fault.name} ({fault.at})")
         ended = run.walk(fault.at, lambda process, fault=fault: fault.inject(lab, process))  # type: ignore[misc]
         # One that is killed writes none.
-        message = message_of(ARTIFACTS) if ended.rc > 0 else ""
+        message = message_of(report) if ended.rc > 0 else ""
         wrong = judge(fault, ended, message)
         rows.append(
             {

@@ -21,6 +21,7 @@ LEFTOVERS = (
     "/run/evergreen-kubeadm/kubelet-extra-args",
     "/var/lib/evergreen-kubeadm/static-pod-flags/kube-apiserver.json",
     "/var/lib/evergreen-kubeadm/kubeadm-upgrade.json",
+    "/var/lib/evergreen-kubeadm/pod-logs",
 )
 
 

@@ -11,12 +11,18 @@ Nothing here asks the Kubernetes API, which may be what is away.
 from __future__ import annotations
 
 import os
-import re
 import time
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _processes
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.pod_logs import (
+    STATIC_POD,
+    SYSTEM_POD,
+    PodLog,
+    kept_logs,
+    pod_logs,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.reading import (
     Part,
     Unreadable,
@@ -38,11 +44,7 @@ COMMAND_S = 15.0
 ETCD_S = 10.0
 LOG_LINES = 4000
 LOGS_MOST = 24
-POD_LOGS = "/var/log/pods"
 RUNTIMES = ("containerd", "crio", "cri-docker", "docker")
-# The kubelet gives a static pod a hash as its UID, and the API server all others a UUID.
-_STATIC_POD = re.compile(r"^kube-system_(?P<pod>.+)_(?P<uid>[0-9a-f]{32})$")
-_SYSTEM_POD = re.compile(r"^kube-system_(?P<pod>kube-proxy-[a-z0-9]+|coredns-[a-z0-9-]+)_[0-9a-f-]{36}$")
 _PROGRAMS = (
     "kubelet",
     "kubeadm",
@@ -88,7 +90,7 @@ def sources(node: Node, minutes: int) -> list[Source]:
         ),
         Source("disk.txt", lambda most, deadline: Part(disk_text(node), 0)),
         _journal("kubelet.log", node, minutes, ("kubelet",)),
-        *pod_logs(node, minutes),
+        *logs_of_pods(node, minutes),
         _journal("runtime.log", node, minutes, RUNTIMES),
         Source("etcd.txt", lambda most, deadline: Part(etcd_text(node, deadline), 0)),
         _command(
@@ -108,8 +110,16 @@ def sources(node: Node, minutes: int) -> list[Source]:
     ]
 
 
-def _file(name: str, node: Node, path: str) -> Source:
-    return Source(name, lambda most, deadline: tail_of(str(node.path(path)), most))
+def _file(name: str, node: Node, path: str, *else_paths: str) -> Source:
+    def read(most: int, deadline: Deadline) -> Part:
+        try:
+            return tail_of(str(node.path(path)), most)
+        except Unreadable:
+            if not else_paths:
+                raise
+            return _file(name, node, *else_paths).read(most, deadline)
+
+    return Source(name, read)
 
 
 def _command(name: str, node: Node, command: str, *arguments: str) -> Source:
@@ -134,23 +144,15 @@ def _manifests(node: Node) -> list[str]:
     return [name for name in node.names(MANIFESTS) if not node.path(f"{MANIFESTS}/{name}").is_dir()]
 
 
-def pod_logs(node: Node, minutes: int) -> list[Source]:
-    """The newest logs of the containers of static pods, of kube-proxy and of CoreDNS; of each container at most two."""
-    found: list[tuple[float, str, str]] = []
-    for folder in node.names(POD_LOGS):
-        match = _STATIC_POD.match(folder) or _SYSTEM_POD.match(folder)
-        if not match:
-            continue
-        for container in node.names(f"{POD_LOGS}/{folder}"):
-            place = f"{POD_LOGS}/{folder}/{container}"
-            logs = [f"{place}/{name}" for name in node.names(place) if name.endswith(".log")]
-            for path in sorted(logs, key=node.modified)[-2:]:
-                stem = os.path.basename(path)[: -len(".log")]
-                uid = folder.rpartition("_")[2][:8]
-                found.append((node.modified(path), f"pod-{match['pod']}-{uid}-{container}-{stem}.log", path))
+def logs_of_pods(node: Node, minutes: int) -> list[Source]:
+    """The newest logs of the containers of static pods, of kube-proxy and of CoreDNS, also of pods that are gone."""
+    places: dict[str, list[PodLog]] = {}
+    for log in [*pod_logs(node, STATIC_POD, SYSTEM_POD), *kept_logs(node)]:
+        places.setdefault(log.name, []).append(log)
     oldest = time.time() - 60 * minutes
-    newest = sorted((each for each in found if each[0] >= oldest), reverse=True)[:LOGS_MOST]
-    return [_file(name, node, path) for _at, name, path in newest]
+    ages = {name: max(log.written for log in logs) for name, logs in places.items()}
+    newest = sorted((name for name, at in ages.items() if at >= oldest), key=lambda name: ages[name], reverse=True)
+    return [_file(name, node, *(log.path for log in places[name])) for name in newest[:LOGS_MOST]]
 
 
 def disk_text(node: Node) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.pod_logs import KEPT
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import output
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
@@ -309,8 +310,8 @@ def failure(ran: Ran, steps: list[Step], node: str, seconds: float) -> tuple[str
     if output.rolled_back(ran.lines):
         message += " kubeadm put the earlier manifests back."
         return message, (
-            f"See why the component did not come up: crictl ps -a and journalctl -u kubelet -n 100 on {node}. Cure it, "
-            "then run this again."
+            f"See on {node} why the component did not come up: its log, kept in {KEPT}, and journalctl -u kubelet -n "
+            "100. Cure it, then run this again."
         )
     checks = output.failed_checks(ran.lines)
     if checks:

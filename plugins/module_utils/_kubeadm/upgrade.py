@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics import keeping
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import FLAG
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, output, patches
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
@@ -195,8 +196,7 @@ class NodeUpgrade:
             return {}
         self.notes.append("An earlier task had started kubeadm on this node; it was still running and was waited for.")
         before = self.observe()
-        with Waker(self.node, self._api, before.mirror_pods):
-            ran = self.runner.attach(note, self.deadline)
+        ran = self._accompanied(before, lambda: self.runner.attach(note, self.deadline))
         if ran.timed_out:
             raise self._failed(ran, before)
         if note.get("target") != self.options.target or not output.succeeded(ran.lines, self.options.role):
@@ -215,11 +215,19 @@ class NodeUpgrade:
     def _act(self, before: Evidence) -> JsonDict:
         options = replace(self.options, patches=self._patches())
         started = time.time()
-        with Waker(self.node, self._api, before.mirror_pods):
-            ran = self.runner.run(decisions.argv(self._kubeadm, options), options.target, self.deadline)
+        argv = decisions.argv(self._kubeadm, options)
+        ran = self._accompanied(before, lambda: self.runner.run(argv, options.target, self.deadline))
         if ran.timed_out or ran.rc != 0:
             raise self._failed(ran, before)
         return self._proven(before, ran, started)
+
+    def _accompanied(self, before: Evidence, run: t.Callable[[], Ran]) -> Ran:
+        """Do what is to be done beside kubeadm until it ends, and keep what the pods said where it failed."""
+        with Waker(self.node, self._api, before.mirror_pods), keeping.LogKeeper(self.node) as logs:
+            ran = run()
+            if not output.succeeded(ran.lines, self.options.role):
+                self.notes += filter(None, [logs.save()])
+        return ran
 
     def _patches(self) -> str:
         """The folder of patches for kubeadm: the user's own, unless components have flags for a time."""
@@ -249,6 +257,7 @@ class NodeUpgrade:
             if not missing:
                 self.runner.finished()
                 patches.remove(_PATCHES)
+                keeping.forget(self.node)
                 return self.result(before, after, changed=True, ran=ran)
             if self.deadline.expired():
                 raise UpgradeError(
