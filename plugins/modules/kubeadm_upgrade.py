@@ -25,7 +25,7 @@ description:
     instead of starting a second C(kubeadm), reads what was written, and goes on from the evidence.
   - While C(kubeadm) runs, and after it failed half-way, there is a note in C(/var/lib/evergreen-kubeadm). It makes a
     later task run C(kubeadm) again where an earlier one did not end well, and never makes it skip anything.
-  - When C(kubeadm) fails it puts the earlier manifests back, and the pods that did not start are removed with their
+  - Where C(kubeadm) fails and puts the earlier manifests back, the pods that did not start are removed with their
     logs. The ends of such logs, up to 64 KiB each and without secrets, are then on the node in
     C(/var/lib/evergreen-kubeadm/pod-logs), until C(kubeadm) is run again. M(evergreen.kubeadm.node_diagnostics) reads
     them.

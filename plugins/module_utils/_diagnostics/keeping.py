@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
 LOGS_MOST = 32
-"""Of one control-plane node: four components, before and after, and after they were put back, with two logs each."""
+"""Four components as they were before, of the new version, and put back, with two logs each, are 24."""
 BYTES_EACH = 1 << 16
 # A container that failed is removed with the next one but one, 10 s later at the earliest (the kubelet's back-off).
 _PAUSE_S = 1.0

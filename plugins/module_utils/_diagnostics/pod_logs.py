@@ -58,5 +58,5 @@ def kept_logs(node: Node) -> list[PodLog]:
     return [
         PodLog(name.rpartition("-")[0], name, f"{KEPT}/{name}", node.modified(f"{KEPT}/{name}"))
         for name in node.names(KEPT)
-        if name.endswith(".log") and not name.startswith(".")
+        if name.endswith(".log")
     ]

@@ -90,7 +90,7 @@ def sources(node: Node, minutes: int) -> list[Source]:
         ),
         Source("disk.txt", lambda most, deadline: Part(disk_text(node), 0)),
         _journal("kubelet.log", node, minutes, ("kubelet",)),
-        *logs_of_pods(node, minutes),
+        *pod_log_sources(node, minutes),
         _journal("runtime.log", node, minutes, RUNTIMES),
         Source("etcd.txt", lambda most, deadline: Part(etcd_text(node, deadline), 0)),
         _command(
@@ -144,7 +144,7 @@ def _manifests(node: Node) -> list[str]:
     return [name for name in node.names(MANIFESTS) if not node.path(f"{MANIFESTS}/{name}").is_dir()]
 
 
-def logs_of_pods(node: Node, minutes: int) -> list[Source]:
+def pod_log_sources(node: Node, minutes: int) -> list[Source]:
     """The newest logs of the containers of static pods, of kube-proxy and of CoreDNS, also of pods that are gone."""
     places: dict[str, list[PodLog]] = {}
     for log in [*pod_logs(node, STATIC_POD, SYSTEM_POD), *kept_logs(node)]:

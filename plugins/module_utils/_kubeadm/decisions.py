@@ -310,8 +310,8 @@ def failure(ran: Ran, steps: list[Step], node: str, seconds: float) -> tuple[str
     if output.rolled_back(ran.lines):
         message += " kubeadm put the earlier manifests back."
         return message, (
-            f"See on {node} why the component did not come up: its log, kept in {KEPT}, and journalctl -u kubelet -n "
-            "100. Cure it, then run this again."
+            f"See on {node} why the component did not come up: its log, which is kept in {KEPT} where it wrote one, "
+            "and journalctl -u kubelet -n 100. Cure it, then run this again."
         )
     checks = output.failed_checks(ran.lines)
     if checks:

@@ -27,7 +27,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.rea
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.sources import (
     LOGS_MOST,
     Source,
-    logs_of_pods,
+    pod_log_sources,
     sources,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
@@ -155,11 +155,11 @@ def test_what_is_of_use_is_there(node: Node) -> None:
 def test_old_logs_and_too_many_are_left_out(node: Node) -> None:
     for number in range(LOGS_MOST + 5):
         put(node, f"/var/log/pods/kube-system_p{number}_{number:032x}/c/0.log", "x\n")
-    assert len(logs_of_pods(node, 30)) == LOGS_MOST
+    assert len(pod_log_sources(node, 30)) == LOGS_MOST
     for folder in node.path("/var/log/pods").iterdir():
         for file in folder.rglob("*.log"):
             os.utime(file, (0, time.time() - 3600))
-    assert logs_of_pods(node, 30) == []
+    assert pod_log_sources(node, 30) == []
 
 
 def test_each_source_and_all_together_are_bounded(node: Node) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics imp
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.gathering import gather
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.keeping import LogKeeper, surplus
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.pod_logs import KEPT, PodLog, kept_logs
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.sources import logs_of_pods
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.sources import pod_log_sources
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
 OLD = "/var/log/pods/kube-system_kube-apiserver-cp1_0a1b2c3d4e5f60718293a4b5c6d7e8f9"
@@ -47,12 +47,13 @@ def take_away(node: Node, pod: str) -> None:
 
 def wait_held(node: Node, path: str) -> None:
     """Until a descriptor of this process is that of the file."""
-    inode = node.path(path).stat().st_ino
+    wanted = node.path(path).stat()
     until = time.monotonic() + 20
     while time.monotonic() < until:
         for name in os.listdir("/proc/self/fd"):
             try:
-                if os.stat(f"/proc/self/fd/{name}").st_ino == inode:
+                # A number of an inode alone may be that of a pipe.
+                if os.path.samestat(os.stat(f"/proc/self/fd/{name}"), wanted):
                     return
             except OSError:
                 continue
@@ -87,7 +88,7 @@ def test_what_a_pod_that_is_gone_said_last_is_gathered(node: Node) -> None:
     assert all(node.path(f"{KEPT}/{each}").stat().st_mode & 0o777 == 0o600 for each in kept(node))
     found = {
         each.name: each.text
-        for each in gather(logs_of_pods(node, 30), most_each=1 << 18, most_all=1 << 20, deadline=Deadline(30))
+        for each in gather(pod_log_sources(node, 30), most_each=1 << 18, most_all=1 << 20, deadline=Deadline(30))
     }
     assert found[name] == kept(node)[name]
     # What is there is read where it is.
@@ -99,7 +100,7 @@ def test_a_log_that_goes_between_listing_and_reading(node: Node) -> None:
     with LogKeeper(node) as logs:
         put(node, f"{NEW}/kube-apiserver/3.log", UNKNOWN)
         logs.save()
-    sources = logs_of_pods(node, 30)
+    sources = pod_log_sources(node, 30)
     take_away(node, NEW)
     texts = [each.text for each in gather(sources, most_each=1 << 18, most_all=1 << 20, deadline=Deadline(30))]
     assert UNKNOWN in texts

@@ -342,9 +342,14 @@ ROLLBACK = (
             ran(1, ROLLBACK, "To see the stack trace of this error execute with --v=5 or higher"),
             "control-plane/kube-apiserver",
             "failed in phase control-plane/kube-apiserver",
-            "its log, kept in /var/lib/evergreen-kubeadm/pod-logs",
+            "its log, which is kept in /var/lib/evergreen-kubeadm/pod-logs where it wrote one",
         ),
-        (ran(1, ROLLBACK), "control-plane/etcd", "kubeadm put the earlier manifests back.", "its log, kept in"),
+        (
+            ran(1, ROLLBACK),
+            "control-plane/etcd",
+            "kubeadm put the earlier manifests back.",
+            "its log, which is kept in",
+        ),
         (
             ran(1, "error: error execution phase control-plane: etcd cluster is not healthy"),
             "control-plane/etcd",

@@ -67,7 +67,7 @@ def test_where_kubeadm_fails_what_the_pod_said_last_is_kept_and_told_of(tmp_path
     with pytest.raises(UpgradeError) as failed:
         upgrade(tmp_path).upgrade(check_mode=False)
     assert "kubeadm put the earlier manifests back" in failed.value.message
-    assert f"its log, kept in {KEPT}," in (failed.value.hint or "")
+    assert f"its log, which is kept in {KEPT} " in (failed.value.hint or "")
     assert [note for note in failed.value.result["notes"] if f"is kept in {KEPT}" in note]
     names = [log.name for log in kept_logs(Node(tmp_path))]
     assert names == [f"pod-kube-apiserver-cp1-0a1b2c3d-kube-apiserver-{number}.log" for number in (1, 2)]
