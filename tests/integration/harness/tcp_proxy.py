@@ -13,7 +13,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
+
+from harness.process import wait_for
+
+# An answer may come in several pieces; one that no piece followed for so long is whole.
+WHOLE_AFTER_S = 0.05
 
 
 class TcpProxy:
@@ -27,6 +33,9 @@ class TcpProxy:
         self.opened = 0
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        # Clients that sent something and had no byte back since, and when anything passed last.
+        self._asking: set[socket.socket] = set()
+        self._passed_at = 0.0
         self._answers = threading.Event()
         self._answers.set()
         self._closing = False
@@ -53,8 +62,19 @@ class TcpProxy:
         return len(pairs)
 
     def hold_answers(self) -> None:
-        """From now on requests pass and answers do not."""
-        self._answers.clear()
+        """From now on requests pass and answers do not.
+
+        It begins between two requests. A client that was kept waiting for the
+        answer to an earlier one would not send the request that the test means.
+        """
+        wait_for("no client waits for an answer", self._hold_if_quiet, timeout_s=30.0, pause_s=0.01)
+
+    def _hold_if_quiet(self) -> bool:
+        with self._lock:
+            if self._asking or time.monotonic() - self._passed_at < WHOLE_AFTER_S:
+                return False
+            self._answers.clear()
+            return True
 
     def pass_answers(self) -> None:
         """What was held back passes, on connections that are still there."""
@@ -84,9 +104,16 @@ class TcpProxy:
             while data := source.recv(65536):
                 if gate:
                     gate.wait()
+                with self._lock:
+                    self._passed_at = time.monotonic()
+                    if gate:
+                        self._asking.discard(sink)
+                    else:
+                        self._asking.add(source)
                 sink.sendall(data)
         _end(source, sink)
         with self._lock:
+            self._asking -= {source, sink}
             self._pairs = [pair for pair in self._pairs if source not in pair]
 
 
