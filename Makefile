@@ -86,7 +86,7 @@ bench-plan: $(READY) ## skew_check on clusters of 1,000 and 5,000 nodes; see doc
 bench-upgrade: $(READY) ## The lab upgraded by upgrade.yml and by the documentation's procedure beside each other; see docs/benchmarks.md.
 	$(PYTHON) tests/bench upgrade
 
-chaos: $(READY) ## Faults at each step of an upgrade of the lab, and what becomes of it; an hour; not part of `make test`.
+chaos: $(READY) ## Faults at each step of an upgrade of the lab, and what becomes of it; an hour or more; not part of `make test`.
 	$(PYTHON) tests/chaos
 
 docs-check: $(READY) ## The checks about documentation only.
