@@ -132,9 +132,11 @@ def _build(lab: Lab) -> None:
         cluster.fetch_credentials(lab)
         cluster.apply_workloads(lab)
         cluster.wait_workloads(lab)
+        # Some gigabytes were written; etcd's next write would otherwise wait for all of them. Where it waits now,
+        # leaders may lose their Leases and start again.
+        os.sync()
+        cluster.wait_workloads(lab)
         machines.execute(lab, lab.balancer, "touch", MADE)
-    # Some gigabytes were written; etcd's next write would otherwise wait for all of them.
-    os.sync()
 
 
 def destroy(lab: Lab) -> None:

@@ -28,6 +28,7 @@ IGNORED_PREFLIGHT = (
     "FileExisting-crictl",
 )
 """Checks about the host machine, which a container shares: cgroup version, swap, size, modules."""
+STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ADMIN = "/etc/kubernetes/admin.conf"
 WORKLOADS = Path(__file__).parent / "workloads.yaml"
 API_TIMEOUT_S = 150.0
@@ -117,8 +118,8 @@ def apply_workloads(lab: Lab) -> None:
 
 
 def wait_workloads(lab: Lab) -> None:
-    """Until every node is Ready and every workload has all its pods ready."""
-    _until(lambda: problems(lab), WORKLOADS_TIMEOUT_S, "the workloads are not up")
+    """Until every node is Ready, and every static pod, and every workload has all its pods ready."""
+    _until(lambda: problems(lab) or _static_pod_problems(lab), WORKLOADS_TIMEOUT_S, "the workloads are not up")
 
 
 def wait_api(lab: Lab) -> None:
@@ -143,6 +144,22 @@ def node_problems(lab: Lab) -> list[str]:
         if condition["type"] == "Ready" and condition["status"] == "True"
     }
     return [f"{machine.name} is not Ready" for machine in lab.nodes if machine.name not in ready]
+
+
+def _static_pod_problems(lab: Lab) -> list[str]:
+    """No workload counts them. One that was restarted, such as a leader that lost its Lease, may not be ready yet."""
+    try:
+        printed = kubectl(lab, "get", "pods", "-n", "kube-system", "-l", "tier=control-plane", "-o", "json")
+    except CommandError as error:
+        return [str(error).splitlines()[-1].strip()]
+    ready = {
+        pod["metadata"]["name"]
+        for pod in json.loads(printed)["items"]
+        for condition in pod["status"].get("conditions", [])
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    }
+    wanted = [f"{component}-{machine.name}" for component in STATIC_PODS for machine in lab.control_plane]
+    return [f"static pod kube-system/{name} is not Ready" for name in wanted if name not in ready]
 
 
 def _workload_problems(lab: Lab) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 import typing as t
@@ -20,6 +21,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 SCENARIO = "default"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+TOLD = 600
 
 
 def integration() -> Outcome:
@@ -53,7 +56,7 @@ def molecule() -> Outcome:
         began = time.monotonic()
         status, said = run_and_keep([BIN / "molecule", step, "--scenario-name", SCENARIO])
         ok = status == 0 and not without_playbook(step, said)
-        outcome.check(f"molecule {step} (step {number})", ok)
+        outcome.check(f"molecule {step} (step {number}){'' if ok else first_failure(said)}", ok)
         say(f"{'ok' if ok else 'FAILED'}: molecule {step} ({duration(time.monotonic() - began)})")
         if not ok:
             for skipped in sequence[number:]:
@@ -64,8 +67,20 @@ def molecule() -> Outcome:
 
 def without_playbook(step: str, said: str) -> bool:
     """Whether molecule `said` that it had no playbook for `step`; it ends well all the same."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    return re.search(rf"\b{step.replace('-', '_')}: Executed: Missing playbook", plain) is not None
+    return re.search(rf"\b{step.replace('-', '_')}: Executed: Missing playbook", COLOUR.sub("", said)) is not None
+
+
+def first_failure(said: str) -> str:
+    """``: `` and what Ansible said of the first task that failed; empty where it said nothing.
+
+    Molecule draws a box around what Ansible says and wraps it; the parts are one
+    line again here, cut after `TOLD` characters. What is printed to the end of
+    the tests can be all that is kept of them.
+    """
+    lines = [line.strip().removeprefix("│").strip() for line in COLOUR.sub("", said).splitlines()]
+    failed = itertools.dropwhile(lambda line: not line.startswith(("[ERROR]: ", "fatal: ")), lines)
+    told = " ".join(itertools.takewhile(bool, failed))
+    return f": {told[:TOLD]}" if told else ""
 
 
 def test_sequence(configuration: dict[str, t.Any]) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from runner import routing, structure
 from runner.ansible_test import not_run, pip_settings
-from runner.parts import without_playbook
+from runner.parts import TOLD, first_failure, without_playbook
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -112,3 +112,19 @@ def test_a_sanity_test_without_report_was_not_run() -> None:
 )
 def test_a_molecule_step_without_playbook_is_noticed(step: str, said: str, missing: bool) -> None:
     assert without_playbook(step, said) == missing
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("  │ TASK [x] ***\n  │ ok: [cp1]\n", ""),
+        (
+            "ok\n \x1b[2m│\x1b[0m [ERROR]: Task failed: 1 blocker\n  │   found.\n  │ \n  │ fatal: [cp1]: FAILED!\n",
+            ": [ERROR]: Task failed: 1 blocker found.",
+        ),
+        ("│ fatal: [cp1]: UNREACHABLE! =>\n│     msg: no route", ": fatal: [cp1]: UNREACHABLE! => msg: no route"),
+        (f"fatal: {'x' * 2 * TOLD}", f": fatal: {'x' * (TOLD - 7)}"),
+    ],
+)
+def test_what_failed_is_told(said: str, told: str) -> None:
+    assert first_failure(said) == told
