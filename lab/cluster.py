@@ -118,8 +118,8 @@ def apply_workloads(lab: Lab) -> None:
 
 
 def wait_workloads(lab: Lab) -> None:
-    """Until every node is Ready, and every static pod, and every workload has all its pods ready."""
-    _until(lambda: problems(lab) or _static_pod_problems(lab), WORKLOADS_TIMEOUT_S, "the workloads are not up")
+    """Until every node and static pod is Ready and every workload has all its pods ready."""
+    _until(lambda: problems(lab), WORKLOADS_TIMEOUT_S, "the workloads are not up")
 
 
 def wait_api(lab: Lab) -> None:
@@ -129,7 +129,7 @@ def wait_api(lab: Lab) -> None:
 
 def problems(lab: Lab) -> list[str]:
     """What keeps the cluster from being whole; empty where nothing does."""
-    return node_problems(lab) or _workload_problems(lab)
+    return node_problems(lab) or _static_pod_problems(lab) + _workload_problems(lab)
 
 
 def node_problems(lab: Lab) -> list[str]:
@@ -137,13 +137,18 @@ def node_problems(lab: Lab) -> list[str]:
         nodes = json.loads(kubectl(lab, "get", "nodes", "-o", "json"))["items"]
     except CommandError as error:
         return [str(error).splitlines()[-1].strip()]
-    ready = {
-        node["metadata"]["name"]
-        for node in nodes
-        for condition in node["status"]["conditions"]
+    ready = _ready(nodes)
+    return [f"{machine.name} is not Ready" for machine in lab.nodes if machine.name not in ready]
+
+
+def _ready(items: list[dict[str, t.Any]]) -> set[str]:
+    """The names of those nodes or pods whose condition Ready is true."""
+    return {
+        item["metadata"]["name"]
+        for item in items
+        for condition in item["status"].get("conditions", [])
         if condition["type"] == "Ready" and condition["status"] == "True"
     }
-    return [f"{machine.name} is not Ready" for machine in lab.nodes if machine.name not in ready]
 
 
 def _static_pod_problems(lab: Lab) -> list[str]:
@@ -152,12 +157,7 @@ def _static_pod_problems(lab: Lab) -> list[str]:
         printed = kubectl(lab, "get", "pods", "-n", "kube-system", "-l", "tier=control-plane", "-o", "json")
     except CommandError as error:
         return [str(error).splitlines()[-1].strip()]
-    ready = {
-        pod["metadata"]["name"]
-        for pod in json.loads(printed)["items"]
-        for condition in pod["status"].get("conditions", [])
-        if condition["type"] == "Ready" and condition["status"] == "True"
-    }
+    ready = _ready(json.loads(printed)["items"])
     wanted = [f"{component}-{machine.name}" for component in STATIC_PODS for machine in lab.control_plane]
     return [f"static pod kube-system/{name} is not Ready" for name in wanted if name not in ready]
 
