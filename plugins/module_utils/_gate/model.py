@@ -13,6 +13,8 @@ import json
 import re
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import is_of_daemon_set
+
 Json = dict[str, t.Any]
 
 CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
@@ -215,10 +217,9 @@ def is_evictable(pod: Json) -> bool:
     that are finished, pending or leaving already (kubernetes
     pkg/registry/core/pod/storage/eviction.go).
     """
-    owner = controller_of(pod) or {}
     return not (
         is_mirror(pod)
-        or owner.get("kind") == "DaemonSet"
+        or is_of_daemon_set(pod)
         or is_finished(pod)
         or phase_of(pod) == "Pending"
         or is_terminating(pod)

@@ -31,7 +31,9 @@ def pod(name: str, on: str, owner: str | None = "ReplicaSet/web", labels: Json |
     metadata: Json = {"name": name, "namespace": "shop", "labels": labels or {"app": "web"}}
     if owner:
         kind, _slash, owner_name = owner.partition("/")
-        metadata["ownerReferences"] = [{"kind": kind, "name": owner_name, "uid": owner, "controller": True}]
+        metadata["ownerReferences"] = [
+            {"apiVersion": "apps/v1", "kind": kind, "name": owner_name, "uid": owner, "controller": True}
+        ]
     spec = {"nodeName": on, "terminationGracePeriodSeconds": 30}
     return {"metadata": metadata, "spec": spec, "status": {"phase": "Running", **status}}
 

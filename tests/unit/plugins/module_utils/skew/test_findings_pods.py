@@ -25,7 +25,7 @@ from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.
 )
 
 EVERYTHING = [{"operator": "Exists"}]
-DAEMON = [{"kind": "DaemonSet", "name": "agent", "controller": True}]
+DAEMON = [{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "controller": True}]
 CLAIM = {"name": "d", "persistentVolumeClaim": {"claimName": "data"}}
 
 

@@ -20,7 +20,7 @@ from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.
     said,
 )
 
-DAEMON = [{"kind": "DaemonSet", "controller": True}]
+DAEMON = [{"apiVersion": "apps/v1", "kind": "DaemonSet", "controller": True}]
 PAIR = "poddisruptionbudget/shop/cart+cart2"
 
 
