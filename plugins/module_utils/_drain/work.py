@@ -24,7 +24,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
     Options,
     PodRecord,
     is_ready,
-    scheduled_at,
     tolerates_cordon,
     uid_of,
 )
@@ -180,7 +179,7 @@ class Work:
             before = known.get(uid_of(pod))
             if before is not None and before.outcome != "gone":
                 continue
-            after_cordon = before is None and (late or (bool(since) and scheduled_at(pod) > since))
+            after_cordon = before is None and (late or decisions.came_after(pod, since))
             record = decisions.classify(pod, name, self._options, daemon_sets, after_cordon=after_cordon)
             if before is not None:
                 # What was taken for its end was none.
