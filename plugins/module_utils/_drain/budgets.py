@@ -210,7 +210,7 @@ def _sync_failure(status: Json) -> str | None:
 
 
 def stuck(entries: Sequence[Json]) -> tuple[str, str] | None:
-    """Message and hint that name every budget that lets none of its pods go; None where none is so."""
+    """Which budgets let none of their pods go, and what helps; None where none is so."""
     found = [entry for entry in entries if entry["verdict"] == NEVER]
     if not found:
         return None

@@ -297,10 +297,10 @@ class Work:
                 error.hint = "Nothing was evicted, and a cordon that this task made is taken back."
                 self._take_cordons_back(error)
             raise error
-        message = f"Node {name} is not drained after {self._options.wait_timeout} s. {rest}."
-        remedy = "Remove what blocks these pods, or give wait_timeout more seconds, and run again."
+        told = f" {stuck[0]} {stuck[1]}" if stuck else ""
         raise EvergreenError(
-            f"{message} {stuck[0]}" if stuck else message, hint=f"{kept} {f'{stuck[1]} ' if stuck else ''}{remedy}"
+            f"Node {name} is not drained after {self._options.wait_timeout} s. {rest}.{told}",
+            hint=f"{kept} Remove what blocks these pods, or give wait_timeout more seconds, and run again.",
         )
 
     def _stuck_now(self, open_ones: Sequence[PodRecord]) -> tuple[str, str] | None:
