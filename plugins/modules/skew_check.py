@@ -969,7 +969,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def drain_options(given: dict[str, t.Any]) -> Options:
     """The options of a drain that change what is judged of it."""
     known = {name: value for name, value in given.items() if value is not None}
-    return replace(DRAIN, **{**known, "rules": read_rules(known.pop("pod_rules", []))})
+    rules = read_rules(known.pop("pod_rules", []))
+    return replace(DRAIN, rules=rules, **known)
 
 
 def check(module: AnsibleModule) -> dict[str, t.Any]:
