@@ -184,16 +184,16 @@ def budgets_that_hold_up(judged: Sequence[Json]) -> list[BudgetCost]:
     `judged` are the entries of `Drains.budgets`; of those of one budget the worst counts, and the pods of all.
     """
     worst: dict[str, BudgetCost] = {}
-    pods: Counter[str] = Counter()
+    pods: dict[str, set[str]] = {}
     for entry in judged:
         name = f"{entry['namespace']}/{entry['name']}"
-        pods[name] += len(entry["pods"])
+        pods.setdefault(name, set()).update(entry["pods"])
         state, why = _held_up(entry)
         cost = BudgetCost(budget=name, state=state, pods=len(entry["pods"]), why=why)
         if state and (name not in worst or _rank(cost) < _rank(worst[name])):
             worst[name] = cost
     for name, cost in worst.items():
-        cost["pods"] = pods[name]
+        cost["pods"] = len(pods[name])
     return sorted(worst.values(), key=lambda each: (_rank(each)[0], each["budget"]))
 
 

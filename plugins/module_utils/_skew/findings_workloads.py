@@ -45,15 +45,15 @@ def workload_findings(cluster: Cluster, request: Request, plan: Plan, drains: Dr
 def _budgets(cluster: Cluster, drains: Drains) -> list[Finding]:
     """What the drain's judgements of the budgets say, one finding for each budget that lets nothing go."""
     pods = {record.key: record.pod for record in drains.records}
-    covered: dict[tuple[str, str], list[str]] = {}
-    budgets_of: dict[str, list[str]] = {}
+    covered: dict[tuple[str, str], set[str]] = {}
+    budgets_of: dict[str, set[str]] = {}
     judged: dict[tuple[str, str], Json] = {}
     for entry in drains.budgets:
         key = (entry["namespace"], entry["name"])
-        names = [f"{entry['namespace']}/{name}" for name in entry["pods"]]
-        covered.setdefault(key, []).extend(names)
-        for name in names:
-            budgets_of.setdefault(name, []).append(entry["name"])
+        for name in entry["pods"]:
+            pod_name = f"{entry['namespace']}/{name}"
+            covered.setdefault(key, set()).add(pod_name)
+            budgets_of.setdefault(pod_name, set()).add(entry["name"])
         if key not in judged or entry["verdict"] == NEVER:
             judged[key] = entry
     pairs: dict[tuple[str, ...], list[str]] = {}
@@ -65,7 +65,7 @@ def _budgets(cluster: Cluster, drains: Drains) -> list[Finding]:
     objects = {key_of_budget(budget): budget for budget in cluster.budgets}
     for key, entry in judged.items():
         if key not in overlapping:
-            its_pods = [pods[name] for name in covered[key]]
+            its_pods = [pods[name] for name in sorted(covered[key])]
             found += _budget(objects[key], entry, its_pods, drains, cluster.eviction_webhooks)
     for (namespace, *names), pod_names in sorted(pairs.items()):
         found.append(

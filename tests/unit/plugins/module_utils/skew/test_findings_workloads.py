@@ -137,6 +137,23 @@ def test_budgets_are_judged_as_the_drain_judges_them(
     assert told == expected
 
 
+def test_nodes_that_are_drained_in_two_hops_count_once() -> None:
+    """w1 with w3 in the first hop, and with w2 in the second one."""
+    nodes = [node("c1", "v1.33.4", control_plane=True), node("w1", "v1.33.4"), node("w2", "v1.34.4")]
+    given = cluster(
+        nodes=[*nodes, node("w3", "v1.33.4")],
+        pods=[*control_plane("c1", "v1.33.4"), pod("a"), pod("b", "w2")],
+        budgets=[budget(maxUnavailable=1, allowed=1, healthy=2, expected=2)],
+        cluster_config={"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": "v1.33.4"},
+    )
+    places = ["c1", "w1", "w2", "w3"]
+    verdict = decide(
+        given, available=["1.34.4", "1.35.4"], worker_serial=["2"], worker_order="inventory", places=places
+    )
+    assert [hop["to"] for hop in verdict["hops"]] == ["1.34.4", "1.35.4"]
+    assert "budgets-overlap" not in [found["id"] for found in verdict["findings"]]
+
+
 def wants(**labels: str) -> dict[str, t.Any]:
     """A budget that wants the one pod with these labels."""
     return budget(minAvailable=1, selector={"matchLabels": labels})
