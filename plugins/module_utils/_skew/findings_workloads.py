@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.budgets import FREE, NEVER, key_of_budget
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
@@ -45,28 +47,28 @@ def workload_findings(cluster: Cluster, request: Request, plan: Plan, drains: Dr
 def _budgets(cluster: Cluster, drains: Drains) -> list[Finding]:
     """What the drain's judgements of the budgets say, one finding for each budget that lets nothing go."""
     pods = {record.key: record.pod for record in drains.records}
-    covered: dict[tuple[str, str], set[str]] = {}
     budgets_of: dict[str, set[str]] = {}
+    for entry in drains.budgets:
+        for name in _covered(entry):
+            budgets_of.setdefault(name, set()).add(entry["name"])
+    pairs: dict[tuple[str, ...], list[str]] = {}
+    for pod_name, budget_names in budgets_of.items():
+        if len(budget_names) > 1:
+            pairs.setdefault((pod_name.split("/")[0], *sorted(budget_names)), []).append(pod_name)
+    covered: dict[tuple[str, str], set[str]] = {}
     judged: dict[tuple[str, str], Json] = {}
     for entry in drains.budgets:
-        key = (entry["namespace"], entry["name"])
-        for name in entry["pods"]:
-            pod_name = f"{entry['namespace']}/{name}"
-            covered.setdefault(key, set()).add(pod_name)
-            budgets_of.setdefault(pod_name, set()).add(entry["name"])
+        key, its_names = (entry["namespace"], entry["name"]), _covered(entry)
+        if any(len(budgets_of[name]) > 1 for name in its_names):
+            continue  # What the drain says of it is that it overlaps.
+        covered.setdefault(key, set()).update(its_names)
         if key not in judged or entry["verdict"] == NEVER:
             judged[key] = entry
-    pairs: dict[tuple[str, ...], list[str]] = {}
-    for pod_name, names in budgets_of.items():
-        if len(names) > 1:
-            pairs.setdefault((pod_name.split("/")[0], *sorted(names)), []).append(pod_name)
-    overlapping = {(namespace, name) for namespace, *names in pairs for name in names}
     found: list[Finding] = []
     objects = {key_of_budget(budget): budget for budget in cluster.budgets}
     for key, entry in judged.items():
-        if key not in overlapping:
-            its_pods = [pods[name] for name in sorted(covered[key])]
-            found += _budget(objects[key], entry, its_pods, drains, cluster.eviction_webhooks)
+        its_pods = [pods[name] for name in sorted(covered[key])]
+        found += _budget(objects[key], entry, its_pods, drains, cluster.eviction_webhooks)
     for (namespace, *names), pod_names in sorted(pairs.items()):
         found.append(
             finding(
@@ -82,26 +84,29 @@ def _budgets(cluster: Cluster, drains: Drains) -> list[Finding]:
     return found
 
 
+def _covered(entry: Json) -> set[str]:
+    return {f"{entry['namespace']}/{name}" for name in entry["pods"]}
+
+
 def _budget(budget: Json, entry: Json, pods: list[Json], drains: Drains, eviction_webhooks: list[str]) -> list[Finding]:
     subject = f"poddisruptionbudget/{api.qualified(budget)}"
     names = some([f"{api.qualified(pod)} on {api.node_of(pod)}" for pod in pods])
     wait = f"a drain waits for it, up to {drains.options.wait_timeout} s (kubelet_drain_timeout_s)"
     if entry["verdict"] == NEVER:
+        broken = (api.condition(budget, "DisruptionAllowed") or {}).get("reason") == "SyncFailed"
         mover = moved_by(budget, pods, eviction_webhooks)
         if mover:
-            severity, evidence = (
-                WARNING,
-                f"by its numbers it never lets a pod go ({entry['reason']}), but {mover}: {wait}",
-            )
+            severity = WARNING
+            evidence = f"by its numbers it never lets a pod go ({entry['reason']}), but {mover}: {wait}"
             remedy = (
                 "See that the operator is at work, and that it has another instance to put in the place of this one. "
                 "Where nothing moves, the upgrade stops at that node."
             )
         else:
             severity, evidence = BLOCKER, f"{entry['reason']}, so it never lets a pod go"
-            remedy = f"{entry['advice']} {_let_go(budget, pods, drains)}"
+            remedy = entry["advice"] if broken else f"{entry['advice']} {_let_go(budget, pods, drains)}"
         evidence += f"; it covers {names}"
-        if (api.condition(budget, "DisruptionAllowed") or {}).get("reason") == "SyncFailed":
+        if broken:
             return [finding("budget-broken", severity, subject, evidence, remedy, rules.BUDGET_SOURCE)]
         return [finding("budget-never-allows", severity, subject, evidence, remedy, rules.BUDGET_SOURCE)]
     if entry["verdict"] == FREE or entry["disruptions_allowed"] > 0:
@@ -122,15 +127,13 @@ def _budget(budget: Json, entry: Json, pods: list[Json], drains: Drains, evictio
 
 def _let_go(budget: Json, pods: list[Json], drains: Drains) -> str:
     """The commands that let the pods of a budget go for the time of the upgrade."""
-    spec = budget.get("spec") or {}
-    change = (
-        '{"spec":{"minAvailable":null,"maxUnavailable":1}}'
-        if "minAvailable" in spec
-        else '{"spec":{"maxUnavailable":1}}'
-    )
+    # A number of minAvailable holds for pods of whatever owner.
+    change: Json = {"maxUnavailable": None, "minAvailable": max(0, (budget["status"].get("expectedPods") or 0) - 1)}
+    if any(api.pod_trouble(pod) for pod in pods):
+        change["unhealthyPodEvictionPolicy"] = "AlwaysAllow"
     text = (
         f"For the time of the upgrade: kubectl -n {_namespace(budget)} patch poddisruptionbudget {api.name_of(budget)} "
-        f"--type=merge -p '{change}'."
+        f"--type=merge -p '{json.dumps({'spec': change}, separators=(',', ':'))}'."
     )
     alone = (budget.get("status") or {}).get("expectedPods") == 1 and not drains.options.surge_singletons
     if alone and all((api.controller_of(pod) or {}).get("kind") == "ReplicaSet" for pod in pods):

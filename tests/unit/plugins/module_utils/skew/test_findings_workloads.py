@@ -205,8 +205,8 @@ def test_budgets_that_an_operator_may_let_go(
 @pytest.mark.parametrize(
     ("each", "change"),
     [
-        (ONE_OF_ONE, '{"spec":{"minAvailable":null,"maxUnavailable":1}}'),
-        (budget(**NONE_AWAY), '{"spec":{"maxUnavailable":1}}'),
+        (ONE_OF_ONE, '{"spec":{"maxUnavailable":null,"minAvailable":0}}'),
+        (budget(**NONE_AWAY), '{"spec":{"maxUnavailable":null,"minAvailable":2}}'),
     ],
 )
 def test_the_remedy_of_a_budget_is_a_command(each: dict[str, t.Any], change: str) -> None:
@@ -214,6 +214,15 @@ def test_the_remedy_of_a_budget_is_a_command(each: dict[str, t.Any], change: str
     (found,) = [entry for entry in verdict["findings"] if entry["id"] == "budget-never-allows"]
     assert f"kubectl -n shop patch poddisruptionbudget cart --type=merge -p '{change}'" in found["remedy"]
     assert ("kubelet_drain_surge_singletons=true" in found["remedy"]) is (each is ONE_OF_ONE)
+
+
+def test_a_budget_with_pods_of_its_own_and_shared_ones() -> None:
+    """On w1 it covers a pod alone, on w2 one together with another budget."""
+    nodes = [node("c1", control_plane=True), node("w1"), node("w2")]
+    pods = [*control_plane("c1"), pod("a"), pod("b", "w2", labels={"app": "cart", "tier": "x"})]
+    both = [budget(maxUnavailable=0), budget("x", allowed=1, selector={"matchLabels": {"tier": "x"}})]
+    verdict = decide(cluster(nodes=nodes, pods=pods, budgets=both))
+    assert said(verdict) == [NEVER, ("blocker", "budgets-overlap", "poddisruptionbudget/shop/cart+x")]
 
 
 def test_two_budgets_are_one_finding_that_names_them() -> None:
