@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json, controller_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,9 @@ def _role(budget: Json) -> str:
 
 
 def _owner(pod: Json) -> str:
-    """Kind and group of a controller that is a custom resource; empty for any other, and without one."""
-    owner = controller_of(pod) or {}
-    group, slash, _version = str(owner.get("apiVersion") or "").partition("/")
-    return f"{owner.get('kind')}.{group}" if slash and group not in _PLAIN else ""
+    """Kind and group of an owner that is a custom resource, be it not the controller; empty where none is."""
+    for owner in pod["metadata"].get("ownerReferences") or []:
+        group, slash, _version = str(owner.get("apiVersion") or "").partition("/")
+        if slash and group not in _PLAIN:
+            return f"{owner.get('kind')}.{group}"
+    return ""

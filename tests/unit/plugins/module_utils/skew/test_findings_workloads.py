@@ -163,6 +163,8 @@ PRIMARY = {"cnpg.io/cluster": "orders", "cnpg.io/instanceRole": "primary"}
 MASTER = {"cluster-name": "billing", "spilo-role": "master"}
 STATEFUL = [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "billing", "controller": True}]
 CUSTOM = [{"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "name": "orders", "controller": True}]
+# Storage keeps its budget until the volumes have moved. Nothing makes the pod again elsewhere, so it needs force, too.
+STORAGE = [{"apiVersion": "longhorn.io/v1beta2", "kind": "InstanceManager", "name": "im"}]
 IN = {"matchExpressions": [{"key": "redis/role", "operator": "In", "values": ["leader"]}]}
 NONE_AWAY = {"maxUnavailable": 0, "expected": 3, "desired": 3, "healthy": 3}
 
@@ -183,6 +185,15 @@ NONE_AWAY = {"maxUnavailable": 0, "expected": 3, "desired": 3, "healthy": 3}
         ),
         pytest.param(wants(app="x"), {"app": "x"}, CUSTOM, [], MAYBE, "Cluster.postgresql.cnpg.io", id="custom owner"),
         pytest.param(
+            wants(app="x"),
+            {"app": "x"},
+            STORAGE,
+            [],
+            MAYBE,
+            "InstanceManager.longhorn.io",
+            id="no controller",
+        ),
+        pytest.param(
             budget(**NONE_AWAY), {"app": "cart"}, STATEFUL, ["drain.kafka.example"], MAYBE, "drain.kafka", id="webhook"
         ),
         pytest.param(budget(**NONE_AWAY), {"app": "cart"}, STATEFUL, [], NEVER, "maxUnavailable is 0", id="nobody"),
@@ -196,7 +207,7 @@ def test_budgets_that_an_operator_may_let_go(
 ) -> None:
     pods = [*control_plane("c1"), pod("a", labels=labels, ownerReferences=owner)]
     verdict = decide(cluster(budgets=[each], pods=pods, eviction_webhooks=webhooks))
-    (found,) = [entry for entry in verdict["findings"] if entry["id"] != "workload-singleton"]
+    (found,) = [entry for entry in verdict["findings"] if entry["id"] == "budget-never-allows"]
     assert (found["severity"], found["id"], found["subject"]) == expected
     assert told in found["evidence"]
     assert ("900 s" in found["evidence"]) is (expected == MAYBE)
