@@ -91,7 +91,7 @@ def rolled(place: Place, pods: set[str]) -> None:
 
 @pytest.mark.parametrize("code", [500, 403, 429])
 def test_a_webhook_that_denies_and_moves_the_pod_is_waited_for(place: Place, tmp_path: Path, code: int) -> None:
-    place.bare("broker-0")
+    place.bare("broker-0", labels={"app": "broker"})
     place.web(2)
     asked: list[str] = []
     with denying_evictions(
@@ -137,7 +137,7 @@ def test_a_webhook_that_waits_for_the_eviction_gets_it_past_a_budget_that_allows
 
 
 def test_a_webhook_that_goes_on_denying_is_named_at_the_end(place: Place, tmp_path: Path) -> None:
-    place.bare("broker-0")
+    place.bare("broker-0", labels={"app": "broker"})
     place.web(2)
     with denying_evictions(place.cluster, place.name, tmp_path, times=1000, code=500, message=MESSAGE, only="broker"):
         wait_for("the webhook is in force", lambda: place.dry_eviction("broker-0"))

@@ -19,6 +19,8 @@ from drain_place import Json, Place
 from harness import objects
 from harness.process import wait_for
 
+# So that the next pod is there before the one that it takes the place of is gone.
+SLOW = {"evergreen.test/stop-after": "1s"}
 EVERYTHING = [{"operator": "Exists"}]
 ONE_A_NODE = {
     "podAntiAffinity": {
@@ -39,7 +41,13 @@ def test_a_deployment_that_tolerates_the_cordon_is_evicted_once_and_then_left(pl
     place.add_node(place.second)
     place.cluster.apply(
         objects.deployment(
-            "net-operator", place.name, 2, node_selector=place.pool, tolerations=EVERYTHING, affinity=ONE_A_NODE
+            "net-operator",
+            place.name,
+            2,
+            node_selector=place.pool,
+            annotations=SLOW,
+            tolerations=EVERYTHING,
+            affinity=ONE_A_NODE,
         )
     )
     wait_for("one runs on each node", lambda: len(place.pods(place.first)) == 3 and len(place.pods(place.second)) == 1)
@@ -66,7 +74,7 @@ def test_a_deployment_that_tolerates_the_cordon_is_evicted_once_and_then_left(pl
 
 
 def test_a_single_pod_that_tolerates_the_cordon_is_one_rollout(place: Place) -> None:
-    place.web(1, on=place.first, tolerations=EVERYTHING)
+    place.web(1, tolerations=EVERYTHING)
     path = f"/apis/apps/v1/namespaces/{place.name}/deployments/web"
     before = place.cluster.client.get(path)["metadata"]["generation"]
     result = place.drain(surge_singletons=True, wait_timeout=30)
@@ -88,7 +96,7 @@ def put_back(place: Place, kind: str, api_version: str, uid: str, **spec: t.Any)
             living = [pod for pod in place.pods() if not pod["metadata"].get("deletionTimestamp")]
             if not living:
                 number += 1
-                place.cluster.apply(objects.pod(f"agent-{number}", place.name, owner=owner, **spec))
+                place.cluster.apply(objects.pod(f"agent-{number}", place.name, owner=owner, stop_after="1s", **spec))
             ended.wait(0.05)
 
     thread = threading.Thread(target=work)

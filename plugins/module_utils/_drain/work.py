@@ -185,8 +185,9 @@ class Work:
                 # What was taken for its end was none.
                 record.attempts = before.attempts
                 self._records.remove(before)
-                self._deadline.sleep(AGAIN_AFTER_S)
             fresh.append(record)
+        if any(record.uid in known for record in fresh):
+            self._deadline.sleep(AGAIN_AFTER_S)
         self._records.extend(sorted(fresh, key=lambda record: (record.group, record.key)))
         refused = decisions.refusal(fresh, late=late)
         if refused:
@@ -286,7 +287,6 @@ class Work:
             node_ready = True
         self._left = decisions.left_over(self._records, node_ready=node_ready)
         failed = [record for record in open_ones if record.outcome == "failed"]
-        stuck = self._stuck_now(open_ones)
         rest = f"Left on node {name}: " + "; ".join(
             f"{entry['namespace']}/{entry['name']} ({entry['reason']})" for entry in self._left if entry["node"] == name
         )
@@ -297,6 +297,7 @@ class Work:
                 error.hint = "Nothing was evicted, and a cordon that this task made is taken back."
                 self._take_cordons_back(error)
             raise error
+        stuck = self._stuck_now(open_ones)
         told = f" {stuck[0]} {stuck[1]}" if stuck else ""
         raise EvergreenError(
             f"Node {name} is not drained after {self._options.wait_timeout} s. {rest}.{told}",
