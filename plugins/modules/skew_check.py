@@ -91,6 +91,73 @@ options:
     type: bool
     default: false
     version_added: 0.2.0
+  drain:
+    description:
+      - How the run drains, as the options of M(evergreen.kubeadm.drain_node) say it. What a drain would certainly stop
+        at with them is a blocker.
+      - The defaults are those of the role P(evergreen.kubeadm.kubelet#role).
+    type: dict
+    default: {}
+    version_added: 0.2.0
+    suboptions:
+      ignore_daemonsets:
+        description: Whether the pods of DaemonSets are left on the node.
+        type: bool
+        default: true
+      delete_emptydir_data:
+        description: Whether pods with C(emptyDir) volumes are removed.
+        type: bool
+        default: false
+      force:
+        description: Whether pods that no controller recreates are removed.
+        type: bool
+        default: false
+      disable_eviction:
+        description: Whether pods are deleted instead of evicted, past every budget.
+        type: bool
+        default: false
+      surge_singletons:
+        description:
+          - Whether the pod of a Deployment with one replica is moved by a rollout.
+          - ReplicaSets, Deployments and PersistentVolumeClaims are read then, as the optional role in
+            docs/rbac/skew_check.yml allows.
+        type: bool
+        default: false
+      wait_timeout:
+        description: How many seconds the drain of a node may take.
+        type: int
+        default: 900
+      pod_rules:
+        description: What is done with which pods.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          selector:
+            description: A label selector. Without it the rule fits all pods.
+            type: str
+            default: ""
+          namespaces:
+            description: Namespaces that the rule is about. Without it, all.
+            type: list
+            elements: str
+          behaviour:
+            description: V(evict) removes the pod, V(skip) leaves it, V(wait_completed) waits until it has ended.
+            type: str
+            choices: [evict, skip, wait_completed]
+            default: evict
+          order:
+            description: Pods of a lower order leave first.
+            type: int
+            default: 0
+  worker_serial:
+    description:
+      - How many workers of a hop are upgraded at the same time, as C(serial) of a play has it - a number, a percentage,
+        or a list of them.
+    type: list
+    elements: str
+    default: ["1"]
+    version_added: 0.2.0
   etcd_bridges:
     description:
       - Tags of etcd images by the minor of etcd that they lead on from, such as V(3.5.26-0) under the key V(3.5).
@@ -788,12 +855,15 @@ import gc
 import os
 import time
 import typing as t
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import read_rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
@@ -803,8 +873,9 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost impor
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import blockers_told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.decisions import decide
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import foresee
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Request
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import DRAIN, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
@@ -821,6 +892,30 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "worker_order": {"type": "str", "choices": ["emptiest", "inventory"], "default": "emptiest"},
     "patch_first": {"type": "bool", "default": False},
     "patch_without_drain": {"type": "bool", "default": False},
+    "drain": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "ignore_daemonsets": {"type": "bool", "default": True},
+            "delete_emptydir_data": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "disable_eviction": {"type": "bool", "default": False},
+            "surge_singletons": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 900},
+            "pod_rules": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "selector": {"type": "str", "default": ""},
+                    "namespaces": {"type": "list", "elements": "str"},
+                    "behaviour": {"type": "str", "choices": ["evict", "skip", "wait_completed"], "default": "evict"},
+                    "order": {"type": "int", "default": 0},
+                },
+            },
+        },
+    },
+    "worker_serial": {"type": "list", "elements": "str", "default": ["1"]},
     "etcd_bridges": {"type": "dict", "default": {}},
     "nodes": {"type": "list", "elements": "dict", "default": []},
     "programs": {"type": "list", "elements": "dict", "default": []},
@@ -871,6 +966,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
+def drain_options(given: dict[str, t.Any]) -> Options:
+    """The options of a drain that change what is judged of it."""
+    known = {name: value for name, value in given.items() if value is not None}
+    rules = read_rules(known.pop("pod_rules", []))
+    return replace(DRAIN, rules=rules, **known)
+
+
 def check(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, decide, and shape the result."""
     params = module.params
@@ -903,8 +1005,10 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         addons=params["addons"],
         rollback_safe=params["rollback_safe"],
         finalize=params["finalize"],
+        drain=drain_options(params["drain"]),
+        worker_serial=params["worker_serial"],
     )
-    wanted = Wanted(request.target.minor, params["helm_releases"])
+    wanted = Wanted(request.target.minor, params["helm_releases"], request.drain.surge_singletons)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
     cut_off = cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases))))
     verdict = decide(
@@ -930,6 +1034,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             cluster,
             node_states(cluster),
             verdict["hops"],
+            judged_budgets=foresee(cluster, verdict["hops"], request).budgets,
             pool_label=params["pool_label"],
             soft_taint=params["soft_taint"],
             journals=[journal.read(path) for path in params["journals"] if os.access(path, os.R_OK)],

@@ -107,6 +107,18 @@ def test_blockers_end_it_with_2_and_one_sentence(small: Cluster, never: None, tm
     assert "### blocker: [budget-never-allows]" in (tmp_path / "upgrade-plan.md").read_text()
 
 
+def test_the_options_of_the_drain_reach_the_plan(small: Cluster, never: None, tmp_path: Path) -> None:
+    """As words of the command line, which are text: what a rollout moves needs no eviction."""
+    argv, env = plan(small, tmp_path, "-e", "kubelet_drain_surge_singletons=true", "-e", "upgrade_worker_serial=50%")
+    done = run(argv, env, tmp_path)
+    made = json.loads((tmp_path / "upgrade-plan.json").read_text())
+    assert f"poddisruptionbudget/{SHOP}/cart" not in {found["subject"] for found in made["findings"]}, done.stdout
+    assert f"{SHOP}/cart" not in {each["budget"] for each in made["cost"]["budgets"]}
+    refused = run(*plan(small, tmp_path, "-e", "upgrade_worker_serial=some"), tmp_path)
+    assert refused.returncode == 2
+    assert "worker_serial has 'some'" in refused.stdout, refused.stdout
+
+
 def test_without_blockers_it_ends_with_0(small: Cluster, never: None, tmp_path: Path) -> None:
     """The same cluster, with its blockers accepted."""
     assert run(*plan(small, tmp_path), tmp_path).returncode == 2

@@ -179,6 +179,13 @@ _WAYS_OUT = (
 )
 
 
+def ways_out(record: PodRecord) -> set[str]:
+    """The options that a pod is refused for the want of."""
+    if record.decision != "refuse":
+        return set()
+    return {option for way, option in _WAYS_OUT for reason in record.reasons if reason.startswith(way)}
+
+
 def refusal(records: Iterable[PodRecord], *, late: bool = False) -> tuple[str, str] | None:
     """Message and hint that name every pod that forbids the drain; None where none does.
 
@@ -189,8 +196,7 @@ def refusal(records: Iterable[PodRecord], *, late: bool = False) -> tuple[str, s
         return None
     named = "; ".join(f"{record.key} on {record.node} ({', '.join(record.reasons)})" for record in refused)
     count = "1 pod" if len(refused) == 1 else f"{len(refused)} pods"
-    reasons = [reason for record in refused for reason in record.reasons]
-    options = sorted({option for way, option in _WAYS_OUT for reason in reasons if reason.startswith(way)})
+    options = sorted({option for record in refused for option in ways_out(record)})
     consequence = "and came while others were evicted" if late else "so nothing was evicted"
     return (
         f"{count} may not be removed, {consequence}: {named}.",

@@ -13,6 +13,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off im
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import foresee
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_addons import addon_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_capacity import capacity_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import cluster_findings
@@ -96,6 +97,7 @@ def decide(
         kube_proxy=addons.get("kube-proxy"),
         etcd_pinned=etcd_image_tag(cluster) not in ("", cluster.etcd_bridge),
     )
+    drains = foresee(cluster, plan.hops, request)
     target_programs = read_programs(programs or [], request.target)
     findings = [
         *plan.problems,
@@ -104,12 +106,12 @@ def decide(
         *config_findings(cluster, states, request, plan),
         *host_findings(hosts, states, request, plan, cluster, now),
         *program_findings(cluster, hosts, states, request, plan, target_programs),
-        *workload_findings(cluster, request, plan),
+        *workload_findings(cluster, request, plan, drains),
         *control_plane_findings(cluster, request, target_programs),
         *etcd_findings(cluster, states, request),
         *object_findings(cluster),
-        *pod_findings(cluster, plan),
-        *capacity_findings(cluster, plan),
+        *pod_findings(cluster, drains, now),
+        *capacity_findings(cluster, drains),
         *addon_findings(cluster, request, plan),
         *release_changes(cluster, plan),
         *way_back_findings(cluster, states, request, plan),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import Requirement
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
@@ -67,6 +68,14 @@ class Cluster:
     etcd_bridge: str = ""
     """The etcd.local.imageTag of kubeadm-config that etcd_bridge has set; empty where it set none."""
     budgets: list[Json] = field(default_factory=list)
+    daemon_sets: set[tuple[str, str]] | None = None
+    """Namespace and name of each; None where they could not be read."""
+    jobs: dict[str, Json] = field(default_factory=dict)
+    """Jobs that have pods, by ``namespace/name``."""
+    surge_objects: dict[tuple[str, str, str], Json] = field(default_factory=dict)
+    """What a move by a rollout is judged by, by kind, namespace and name; empty where none is wanted."""
+    eviction_webhooks: list[str] = field(default_factory=list)
+    """Names of validating webhooks that are about evictions alone."""
     leases: list[Json] = field(default_factory=list)
     """Leases of kube-system: those of the leaders, and those that API servers renew for themselves."""
     kube_proxy_config: Json | None = None
@@ -262,6 +271,10 @@ class Host:
     """Static pod manifests that name API objects, and the objects."""
 
 
+# How the role kubelet drains where it is told nothing else.
+DRAIN = Options(ignore_daemonsets=True, wait_timeout=900)
+
+
 @dataclass
 class Request:
     """What the operator asked for."""
@@ -274,7 +287,7 @@ class Request:
     worker_groups: list[list[Requirement]] = field(default_factory=list)
     """Label selectors; the workers that meet the first come first, those that meet none last."""
     places: list[str] = field(default_factory=list)
-    """Names of nodes in the order of the inventory."""
+    """Names of the nodes of the run in the order of the inventory; empty where they are not known."""
     patch_first: bool = False
     """Whether the newest patch of the present minor is a hop of its own."""
     patch_without_drain: bool = False
@@ -296,6 +309,10 @@ class Request:
     """Whether the control plane is to emulate the minor before, and the rest to wait."""
     finalize: bool = False
     """Whether an upgrade that can be taken back is to be ended, after which it cannot."""
+    drain: Options = DRAIN
+    """How the run drains."""
+    worker_serial: list[str] = field(default_factory=lambda: ["1"])
+    """How many workers are upgraded at a time, as Ansible's ``serial``."""
 
 
 def version_or_none(text: str | None) -> Version | None:

@@ -30,6 +30,8 @@ class Wanted(t.NamedTuple):
 
     target_minor: int
     helm_releases: bool = True
+    surge: bool = False
+    """Whether what a move by a rollout is judged by is read."""
 
 
 def lowest_minor(states: list[NodeState]) -> int:

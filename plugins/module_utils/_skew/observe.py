@@ -42,6 +42,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects im
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
     deprecated_apis,
+    eviction_webhooks,
     fail_closed_webhooks,
     ready_nodes,
 )
@@ -58,6 +59,13 @@ _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
+# What a drain that surges asks of one object after the other.
+SURGE_PATHS = {
+    "ReplicaSet": "/apis/apps/v1/replicasets",
+    "Deployment": "/apis/apps/v1/deployments",
+    "PersistentVolumeClaim": "/api/v1/persistentvolumeclaims",
+}
+
 # Objects of these lists may have a megabyte each, and are kept in parts only.
 LARGE_OBJECTS_A_PAGE = 20
 
@@ -72,6 +80,7 @@ class Reader:
         self._servers = servers
         self._deadline = deadline
         self._unreadable: dict[str, str] = {}
+        self._eviction_webhooks: list[str] = []
 
     def read(self) -> Cluster:
         nodes, pods = (self._list(path, without_managed_fields) for path in ("/api/v1/nodes", "/api/v1/pods"))
@@ -101,6 +110,13 @@ class Reader:
             "apiservices", lambda: self._list("/apis/apiregistration.k8s.io/v1/apiservices"), []
         )
         cluster.webhooks = self._optional("webhooks", self._webhooks, [])
+        cluster.eviction_webhooks = self._eviction_webhooks
+        cluster.daemon_sets = self._optional("daemonsets", self._daemon_sets, None)
+        if any((api.controller_of(pod) or {}).get("kind") == "Job" for pod in cluster.pods if not api.is_finished(pod)):
+            jobs = self._optional("jobs", lambda: self._list("/apis/batch/v1/jobs", without_managed_fields), [])
+            cluster.jobs = {api.qualified(job): job for job in jobs}
+        if self._wanted.surge:
+            cluster.surge_objects = self._surge_objects()
         cluster.system_labels = self._optional("namespaces", self._system_labels, {})
         cluster.definitions = self._optional("customresourcedefinitions", self._definitions, [])
         cluster.volumes = self._optional("persistentvolumes", self._volumes, [])
@@ -144,10 +160,9 @@ class Reader:
         return value if isinstance(value, dict) else None
 
     def _webhooks(self) -> list[Webhook]:
-        configurations = [
-            *self._list(f"{_ADMISSION}/validatingwebhookconfigurations"),
-            *self._list(f"{_ADMISSION}/mutatingwebhookconfigurations"),
-        ]
+        validating = self._list(f"{_ADMISSION}/validatingwebhookconfigurations")
+        self._eviction_webhooks = eviction_webhooks(validating)
+        configurations = [*validating, *self._list(f"{_ADMISSION}/mutatingwebhookconfigurations")]
         found = []
         for hook in fail_closed_webhooks(configurations):
             found.append(
@@ -163,6 +178,17 @@ class Reader:
                     timeout_s=hook.timeout_s,
                 )
             )
+        return found
+
+    def _daemon_sets(self) -> set[tuple[str, str]]:
+        return {(each["metadata"]["namespace"], api.name_of(each)) for each in self._list("/apis/apps/v1/daemonsets")}
+
+    def _surge_objects(self) -> dict[tuple[str, str, str], Json]:
+        found = {}
+        for kind, path in SURGE_PATHS.items():
+            plural = path.rpartition("/")[2]
+            things = self._optional(plural, functools.partial(self._list, path, without_managed_fields), [])
+            found.update({(kind, each["metadata"]["namespace"], api.name_of(each)): each for each in things})
         return found
 
     def _ready_nodes(self, namespace: str, service: str) -> list[str]:

@@ -224,9 +224,10 @@ def _hops(
     return hops
 
 
-def drained_by(hop: Hop) -> list[str]:
-    """The nodes of a hop that pods are moved from."""
-    return [name for name in (*hop["control_plane"], *hop["workers"]) if name not in hop["in_place"]]
+def drained_by(hop: t.Mapping[str, t.Any]) -> list[str]:
+    """The nodes that a hop drains, in their order: those whose kubelets it upgrades without their pods."""
+    kubelets = set(hop["kubelets"]) - set(hop.get("in_place") or ())
+    return [name for name in (*hop["control_plane"], *hop["workers"]) if name in kubelets]
 
 
 def _in_place(names: list[str], kubelets: dict[str, Version | None], to: Version) -> list[str]:

@@ -76,6 +76,20 @@ def fail_closed_webhooks(configurations: list[Json]) -> list[FailClosed]:
     return found
 
 
+def eviction_webhooks(configurations: list[Json]) -> list[str]:
+    """Names of those webhooks whose rules are about evictions alone.
+
+    One that sees evictions among other things, as policy engines do, does not move the pods that it refuses.
+    """
+    return [
+        str(hook.get("name", ""))
+        for configuration in configurations
+        for hook in configuration.get("webhooks") or []
+        if {resource for rule in hook.get("rules") or [] for resource in rule.get("resources") or []}
+        == {"pods/eviction"}
+    ]
+
+
 def _creates(hook: Json, group: str, resource: str) -> bool:
     """Whether a rule of the webhook matches the creation of the resource."""
     cluster_scoped = resource == "servicecidrs"

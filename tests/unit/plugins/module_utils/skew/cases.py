@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Host, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+from ansible_collections.evergreen.kubeadm.plugins.modules import skew_check
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.kubeadm.mirror import defaulted, mirror
 
 NOW = 1_800_000_000.0
@@ -108,6 +110,11 @@ def decide(
         programs=programs,
         cut_off=cut_off,
     )
+
+
+def drain(**given: t.Any) -> Options:
+    """The options of a drain, as the module reads them."""
+    return skew_check.drain_options(given)
 
 
 def said(verdict: decisions.Verdict) -> list[tuple[str, str, str]]:
