@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import re
 import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import cordon
 
 Json = dict[str, t.Any]
 
 CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 ENDPOINT_ANNOTATION = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
-CORDON_ANNOTATION = "evergreen.kubeadm/cordoned-by"
+CORDON_ANNOTATION = cordon.ANNOTATION
 
 # kubeadm labels each static pod that it writes with its component's name
 # (kubernetes cmd/kubeadm/app/util/staticpod/utils.go, ComponentPod).
@@ -60,14 +61,14 @@ def cordoned_by(node: Json) -> Json | None:
 
     An annotation that is not JSON is still this tool's mark: it comes back as ``{"run": text}``.
     """
-    text = annotations_of(node).get(CORDON_ANNOTATION)
-    if text is None:
+    if not cordon.is_ours(node):
         return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"run": text}
+    return cordon.note_of(node) or {"run": annotations_of(node)[cordon.ANNOTATION]}
+
+
+def has_stale_mark(node: Json) -> bool:
+    """Whether the node has the mark of a cordon that is not there any more, or is somebody else's."""
+    return cordon.ANNOTATION in annotations_of(node) and not cordon.is_ours(node)
 
 
 def is_cordoned(node: Json) -> bool:
@@ -104,6 +105,22 @@ def controller_of(pod: Json) -> Json | None:
         if owner.get("controller"):
             return t.cast("Json", owner)
     return None
+
+
+def workload_of(pod: Json) -> tuple[str, str, str] | None:
+    """(kind, namespace, name) of what keeps the pod: the Deployment in place of its ReplicaSet.
+
+    The name of a Deployment's ReplicaSet ends with the pods' template hash, so
+    that no ReplicaSet has to be read.
+    """
+    owner = controller_of(pod)
+    if owner is None:
+        return None
+    kind, name = str(owner.get("kind", "")), str(owner.get("name", ""))
+    digest = labels(pod).get("pod-template-hash")
+    if kind == "ReplicaSet" and digest and name.endswith(f"-{digest}"):
+        kind, name = "Deployment", name[: -len(digest) - 1]
+    return kind, str((pod.get("metadata") or {}).get("namespace", "")), name
 
 
 def node_of(pod: Json) -> str:

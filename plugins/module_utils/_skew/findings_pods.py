@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import by_namespace, some, told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     NOTE,
@@ -129,22 +130,6 @@ def tolerates(pod: Json, key: str, effect: str, value: str = "") -> bool:
         and (entry.get("operator") == "Exists" or (entry.get("key") == key and (entry.get("value") or "") == value))
         for entry in (pod.get("spec") or {}).get("tolerations") or []
     )
-
-
-def workload_of(pod: Json) -> tuple[str, str, str] | None:
-    """(kind, namespace, name) of what keeps the pod: the Deployment in place of its ReplicaSet.
-
-    The name of a Deployment's ReplicaSet ends with the pods' template hash, so
-    that no ReplicaSet has to be read.
-    """
-    owner = api.controller_of(pod)
-    if owner is None:
-        return None
-    kind, name = str(owner.get("kind", "")), str(owner.get("name", ""))
-    digest = api.labels(pod).get("pod-template-hash")
-    if kind == "ReplicaSet" and digest and name.endswith(f"-{digest}"):
-        kind, name = "Deployment", name[: -len(digest) - 1]
-    return kind, str((pod.get("metadata") or {}).get("namespace", "")), name
 
 
 def _singletons(cluster: Cluster, moved: list[Json]) -> list[Finding]:
