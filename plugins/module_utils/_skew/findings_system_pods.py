@@ -81,7 +81,11 @@ def not_ready_before(
 def _by_subject(cluster: Cluster, now: float) -> dict[str, list[Trouble]]:
     """By the clock of the cluster, which the newest renewal among the Leases tells."""
     moment = lock.newest_renewal(cluster.leases) or datetime.fromtimestamp(now, timezone.utc)
+    # A pod may wait for the node that an earlier run left cordoned, which this one uncordons.
+    cordoned = any(api.cordoned_by(node) for node in cluster.nodes)
     found: dict[str, list[Trouble]] = {}
     for trouble in lasting_troubles(cluster.nodes, cluster.pods, moment):
+        if cordoned and not trouble.node:
+            continue
         found.setdefault(trouble.subject, []).append(trouble)
     return found

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NAME, NOT_READY_ANNOTATION
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     cluster,
@@ -95,6 +96,20 @@ def test_what_was_broken_before_is_not_forgotten_while_it_is_well() -> None:
 
 def test_an_upgrade_that_found_nothing_broken_waits_for_everything() -> None:
     assert said(plan(broken("a"), leases=[lease()])) == [("blocker", "system-pod-not-ready", EXPORTER)]
+
+
+@pytest.mark.parametrize("leases", [[], [lease()]])
+def test_a_pod_that_waits_for_a_node_of_an_interrupted_run(leases: list[Json]) -> None:
+    waiting, mark = broken("a", on=""), {api.CORDON_ANNOTATION: '{"run": "r1"}'}
+    for ours, expected in ((False, [("system-pod-not-ready", EXPORTER)]), (True, [])):
+        worker = node("w1", unschedulable=True, annotations=mark if ours else {})
+        found = cluster(
+            nodes=[node("c1", control_plane=True), worker], pods=[*control_plane("c1"), waiting], leases=leases
+        )
+        verdict = decide(found)
+        about = [(id, subject) for _severity, id, subject in said(verdict) if id == "system-pod-not-ready"]
+        assert about == expected
+        assert verdict["not_ready"] == ({} if ours or leases else {EXPORTER: [""]})
 
 
 @pytest.mark.parametrize(

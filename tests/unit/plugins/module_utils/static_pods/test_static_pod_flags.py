@@ -237,8 +237,14 @@ def test_the_diff_of_the_module_has_the_words_alone(tmp_path: Path, monkeypatch:
     (tmp_path / "kube-apiserver.yaml").write_text(text)
     monkeypatch.setattr(node_paths, "MANIFESTS", str(tmp_path))
     params = {
-        "name": ["kube-apiserver"], "state": "present", "purpose": "graceful", "restart": "component",
-        "flags": {"shutdown-delay-duration": "5s"}, "add_to": {}, "verbosity": 0, "timeout_s": 1,
+        "name": ["kube-apiserver"],
+        "state": "present",
+        "purpose": "graceful",
+        "restart": "component",
+        "flags": {"shutdown-delay-duration": "5s"},
+        "add_to": {},
+        "verbosity": 0,
+        "timeout_s": 1,
     }
     result = static_pod_flags.run(t.cast("t.Any", types.SimpleNamespace(params=params, check_mode=True)))
     (diff,) = result["diff"]
