@@ -490,7 +490,7 @@ nodes:
       returned: always
       sample: {by: evergreen.kubeadm, run: 20260131T120000Z-4f1c, at: "2026-01-31T12:00:00.123Z"}
     stale_cordon_mark:
-      description: Whether it has the mark of a cordon of this tool that is not there any more, or is somebody else's.
+      description: Whether it has the mark of a cordon of this tool that is not there any more.
       type: bool
       returned: always
       sample: false

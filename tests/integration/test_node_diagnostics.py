@@ -134,6 +134,7 @@ def hostile(place: Path, name: str) -> subprocess.CompletedProcess[str]:
     says = {
         "changed": False,
         "info": {"node_name": name, "role": "worker"},
+        "ansible_facts": {"upgrade_artifacts_dir": str(place / "victim"), "upgrade_run_id": ".."},
         "telling": ["x"],
         "sources": [{"name": "a", "bytes": 1}],
         "texts": {"authorized_keys": "ssh-rsa mine", "../config": "ProxyCommand id", "": "x", "index.json": "{}"},
@@ -147,7 +148,14 @@ def hostile(place: Path, name: str) -> subprocess.CompletedProcess[str]:
     read = {"evergreen.kubeadm.kubeadm_info": {}, "register": "preflight_node", "name": "Read the node"}
     look = {"name": "Look", ROLE: {"name": "evergreen.kubeadm.upgrade", "tasks_from": "diagnose"}}
     failed = {"ansible_failed_result": {"msg": "kubelet failed"}}
-    turn = {**TURN, "hosts": "good", "tasks": [{**read, "ignore_errors": True}, {**look, "vars": failed}]}
+    # Where the defaults of the role say.
+    names = {key: value for key, value in TURN["vars"].items() if key != "upgrade_artifacts_dir"}
+    turn = {
+        **TURN,
+        "hosts": "good",
+        "vars": names,
+        "tasks": [{**read, "ignore_errors": True}, {**look, "vars": failed}],
+    }
     return play(place, plays=[turn])
 
 
@@ -165,6 +173,13 @@ def test_a_node_that_lies_about_its_name_writes_nothing_elsewhere(tmp_path: Path
     assert {file.name for file in folder.iterdir()} == {"index.json", "authorized_keys", "_config", "unnamed"}
     assert json.loads((folder / "index.json").read_text())["sources"] == [{"name": "a", "bytes": 1}]
     assert list((tmp_path / "victim/.ssh").iterdir()) == []
+
+
+def test_a_node_that_returns_facts_does_not_choose_the_folder(tmp_path: Path) -> None:
+    done = hostile(tmp_path, "w1")
+    assert "says that the name" not in done.stdout
+    assert [folder.name for folder in (tmp_path / "artifacts/diagnostics").glob("*/*")] == ["good"], done.stdout
+    assert not (tmp_path / "victim").exists()
 
 
 def test_a_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:

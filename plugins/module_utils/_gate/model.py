@@ -67,8 +67,8 @@ def cordoned_by(node: Json) -> Json | None:
 
 
 def has_stale_mark(node: Json) -> bool:
-    """Whether the node has the mark of a cordon that is not there any more, or is somebody else's."""
-    return cordon.ANNOTATION in annotations_of(node) and not cordon.is_ours(node)
+    """Whether the node has the mark of a cordon that is not there any more."""
+    return cordon.ANNOTATION in annotations_of(node) and not is_cordoned(node)
 
 
 def is_cordoned(node: Json) -> bool:
