@@ -16,7 +16,7 @@ import re
 import typing as t
 from datetime import datetime, timezone
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import Source, Told, telling
@@ -41,10 +41,13 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         asked = {key: plain(value) for key, value in options.items() if key != "dest" and value is not None}
         host = plain_text((task_vars or {}).get("inventory_hostname", "the host"))
+        dest = plain_text(options["dest"] or "")
+        if ".." in dest.split("/"):
+            raise AnsibleActionFail(f"dest is {dest!r}, and a folder with '..' in its path is refused.")
         found, texts, warnings = self._ask(asked, task_vars, host)
         folder = ""
-        if options["dest"] and texts and not self._task.check_mode:
-            folder = plain_text(options["dest"])
+        if dest and texts and not self._task.check_mode:
+            folder = dest
             try:
                 write_all(folder, texts, {key: found[key] for key in ("telling", "sources")})
             except OSError as error:
@@ -74,7 +77,10 @@ class ActionModule(ActionBase):
             )
         kept = ("telling", "sources", "since", "started", "finished", "duration_s")
         found = {key: plain(answer[key]) for key in kept if key in answer}
+        for key in ("telling", "sources"):
+            found[key] = [each for each in found.get(key) or [] if isinstance(each, dict)]
         texts = {file_name(name): plain_text(text) for name, text in list((answer.get("texts") or {}).items())}
+        texts.pop(INDEX, None)
         return {**found, "reached": True}, texts, []
 
 

@@ -326,7 +326,9 @@ stderr_lines:
   returned: when the node was looked at
   sample: []
 manifest_diff:
-  description: What C(kubeadm upgrade diff) shows, in check mode and with O(state=planned). Without etcd and patches.
+  description:
+    - The changed lines of what C(kubeadm upgrade diff) shows, in check mode and with O(state=planned). Without etcd and
+      patches, and without values of environment variables.
   type: str
   returned: when the node was looked at
   sample: ""

@@ -177,6 +177,11 @@ nodes:
       components: {kube-apiserver: 1.35.4, kube-controller-manager: 1.35.4, kube-scheduler: 1.35.4}
       emulated: {kube-apiserver: "1.34", kube-controller-manager: "1.34", kube-scheduler: "1.34"}
       done: false
+not_ready:
+  description: What the gates of the rollback do not wait for, as M(evergreen.kubeadm.skew_check) returns it.
+  type: dict
+  returned: always
+  sample: {}
 findings:
   description: What stands in the way, as M(evergreen.kubeadm.skew_check) returns findings.
   type: list
@@ -276,7 +281,7 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
     cut_off = cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases))))
     return {
         "changed": False,
-        **make_plan(cluster, request, params["accepted_findings"], cut_off),
+        **make_plan(cluster, request, params["accepted_findings"], cut_off, now=time.time()),
         "started": started,
         "finished": utc_now(),
         "duration_s": round(time.monotonic() - clock, 3),

@@ -490,6 +490,13 @@ hops:
       type: dict
       returned: always
       sample: {}
+not_ready:
+  description:
+    - What was not ready when the upgrade began and what is only warned of or accepted, by the subject of its finding,
+      with the names of nodes. M(evergreen.kubeadm.upgrade_lock) keeps it for the gates, which do not wait for it.
+  type: dict
+  returned: always
+  sample: {"daemonset/kube-system/exporter": [worker1], "node/worker9": [worker9]}
 way_back:
   description:
     - How far an upgrade is that can be taken back, by the flags of the running static pods. C(state) is V(none),
@@ -549,6 +556,11 @@ nodes:
       type: dict
       returned: always
       sample: {by: evergreen.kubeadm, run: 20260131T120000Z-4f1c, at: "2026-01-31T12:00:00.123Z"}
+    stale_cordon_mark:
+      description: Whether it has the mark of a cordon of this tool that is not there any more.
+      type: bool
+      returned: always
+      sample: false
     tainted_by:
       description:
         - The run whose taint of M(evergreen.kubeadm.node_taint) it has, empty where that names none; none without the

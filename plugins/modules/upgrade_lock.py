@@ -43,8 +43,9 @@ options:
         the process that controls its holder's run is gone. It fails where somebody else holds it, and names the holder.
       - V(renewed) renews the lock where O(holder) has it, and fails where O(holder) does not have it any more, also
         where nobody has it. In check mode V(held) writes nothing, so there V(renewed) finds nothing to renew and fails.
-      - V(released) deletes the lock where O(holder) has it. Somebody else's lock is left alone, and that is no failure,
-        so that a clean-up step never hides the error that made the run end.
+      - V(released) deletes the lock where O(holder) has it, or leaves it without a holder (O(unfinished)). Somebody
+        else's lock is left alone, and that is no failure, so that a clean-up step never hides the error that made the
+        run end.
     type: str
     choices: [held, renewed, released]
     default: held
@@ -64,6 +65,22 @@ options:
     description:
       - What the lock is held for, such as C(upgrade to 1.35.4). Whoever meets the lock is told.
     type: str
+  not_ready:
+    description:
+      - With O(state=held), what is not ready before the upgrade begins, as
+        RV(evergreen.kubeadm.skew_check#module:not_ready) has it. M(evergreen.kubeadm.cluster_gate) reads it from the
+        Lease and does not wait for it.
+      - Without it, what the Lease says of it already stays.
+    type: dict
+    version_added: 0.2.0
+  unfinished:
+    description:
+      - With O(state=released), whether the upgrade is not at its end. What O(not_ready) has put into the Lease then
+        stays for the run that resumes the upgrade, in a Lease that nobody holds.
+      - Once that upgrade is given up, delete the Lease.
+    type: bool
+    default: false
+    version_added: 0.2.0
   namespace:
     description: The namespace of the Lease.
     type: str
@@ -250,6 +267,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "holder": {"type": "str", "required": True},
     "lease_seconds": {"type": "int", "default": 3600},
     "purpose": {"type": "str"},
+    "not_ready": {"type": "dict"},
+    "unfinished": {"type": "bool", "default": False},
     "controller": CONTROLLER_OPTION,
     "namespace": {"type": "str", "default": NAMESPACE},
     "name": {"type": "str", "default": NAME},
@@ -263,6 +282,7 @@ _DONE = {
     "renew": "renewed",
     "take_over": "taken_over",
     "delete": "released",
+    "leave": "released",
     "none": "none",
 }
 
@@ -324,7 +344,7 @@ def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool
         written = store.write(decision)
         after = after if decision.action == "delete" else describe(written)
     action = _DONE[decision.action]
-    if decision.action == "delete":
+    if decision.action in ("delete", "leave"):
         foreign = decision.previous_holder not in (None, params["holder"])
         action = "force_released" if foreign else "released"
         common["previous_holder"] = decision.previous_holder if foreign else None
@@ -342,7 +362,7 @@ def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: dateti
     """The decision for the wanted state."""
     holder = params["holder"]
     if params["state"] == "released":
-        return decide_released(lease, holder=holder, force=params["force_release"])
+        return decide_released(lease, holder=holder, force=params["force_release"], unfinished=params["unfinished"])
     wanted = {
         "identity": (params["namespace"], params["name"]),
         "holder": holder,
@@ -353,7 +373,7 @@ def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: dateti
     }
     if params["state"] == "renewed":
         return decide_renewed(lease, **wanted)
-    return decide_held(lease, **wanted, holder_controller=holder_controller)
+    return decide_held(lease, **wanted, holder_controller=holder_controller, not_ready=params["not_ready"])
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import re
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import cordon
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import is_of_daemon_set
 
 Json = dict[str, t.Any]
@@ -20,7 +20,7 @@ Json = dict[str, t.Any]
 CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 ENDPOINT_ANNOTATION = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
-CORDON_ANNOTATION = "evergreen.kubeadm/cordoned-by"
+CORDON_ANNOTATION = cordon.ANNOTATION
 
 # kubeadm labels each static pod that it writes with its component's name
 # (kubernetes cmd/kubeadm/app/util/staticpod/utils.go, ComponentPod).
@@ -62,14 +62,14 @@ def cordoned_by(node: Json) -> Json | None:
 
     An annotation that is not JSON is still this tool's mark: it comes back as ``{"run": text}``.
     """
-    text = annotations_of(node).get(CORDON_ANNOTATION)
-    if text is None:
+    if not cordon.is_ours(node):
         return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"run": text}
+    return cordon.note_of(node) or {"run": annotations_of(node)[cordon.ANNOTATION]}
+
+
+def has_stale_mark(node: Json) -> bool:
+    """Whether the node has the mark of a cordon that is not there any more."""
+    return cordon.ANNOTATION in annotations_of(node) and not is_cordoned(node)
 
 
 def is_cordoned(node: Json) -> bool:

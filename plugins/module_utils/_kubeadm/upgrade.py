@@ -337,14 +337,14 @@ class NodeUpgrade:
         return result
 
     def manifest_diff(self) -> str:
-        """What ``kubeadm upgrade diff`` prints, as one unified diff. etcd and patches are not in it."""
+        """What changes by ``kubeadm upgrade diff``, without secrets. etcd and patches are not in it."""
         ran = self._read_only(decisions.diff_argv(self._kubeadm, self.options))
         if ran.rc != 0:
             self.notes.append(f"kubeadm upgrade diff failed: {' | '.join(output.error_lines(ran.lines))}")
             return ""
         text = "\n".join(ran.stream("stdout"))
         start = re.search(r"^--- ", text, re.MULTILINE)
-        return text[start.start() :] + "\n" if start else ""
+        return decisions.without_secrets(text[start.start() :]) if start else ""
 
     def _read_only(self, argv: list[str]) -> Ran:
         try:

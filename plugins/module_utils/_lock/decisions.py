@@ -28,6 +28,10 @@ EXPIRED, CONTROLLER_GONE = "expired", "controller_gone"
 """Why a lock may be taken over."""
 PURPOSE_ANNOTATION = "evergreen.kubeadm/purpose"
 CONTROLLER_ANNOTATION = "evergreen.kubeadm/controller"
+NOT_READY_ANNOTATION = "evergreen.kubeadm/not-ready-before"
+
+NotReady = dict[str, list[str]]
+"""The nodes of each workload that was not ready when an upgrade began, and ``node/NAME`` with its name."""
 
 
 class LockState(t.TypedDict):
@@ -49,7 +53,7 @@ class Decision(t.NamedTuple):
     `action` is one of ``create``, ``acquire`` (a Lease that nobody holds),
     ``renew`` (our own), ``take_over`` (the holder's time is over or its
     controller is gone), ``refuse`` (somebody else's), ``lost`` (not ours any
-    more), ``delete`` and ``none``. `reason` is why it is taken over:
+    more), ``delete``, ``leave`` (a Lease that nobody holds) and ``none``. `reason` is why it is taken over:
     ``expired`` or ``controller_gone``.
     """
 
@@ -102,6 +106,16 @@ def recorded_controller(lease: dict[str, t.Any] | None) -> dict[str, t.Any]:
         return {}
 
 
+def not_ready_before(lease: dict[str, t.Any] | None) -> tuple[str, NotReady] | None:
+    """When the upgrade began that is not at its end, and what was not ready then; None where no record is left."""
+    annotations = ((lease or {}).get("metadata") or {}).get("annotations") or {}
+    try:
+        found = json.loads(annotations.get(NOT_READY_ANNOTATION) or "null")
+        return str(found["at"]), {str(key): [str(node) for node in nodes] for key, nodes in found["not_ready"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def is_expired(lease: dict[str, t.Any], now: datetime) -> bool:
     """Whether the holder's time is over.
 
@@ -139,16 +153,22 @@ def decide_held(
     now: datetime,
     controller: Mapping[str, t.Any] | None = None,
     holder_controller: str = UNKNOWN,
+    not_ready: NotReady | None = None,
 ) -> Decision:
     """What makes `holder` hold the lock. `identity` is the namespace and name of the Lease, `now` the server's time.
 
     `controller` is the process that controls our run, and `holder_controller`
     says whether that which the Lease names is ``alive``, ``gone`` or ``unknown``.
+    `not_ready` replaces what the Lease says of that, but not since when.
     The body of an update keeps ``metadata.resourceVersion``, so that the
     server answers 409 where anybody else was faster.
     """
     stamp = micro_time(now)
     notes = _notes(purpose, controller)
+    if not_ready is not None:
+        before = not_ready_before(lease)
+        record = {"at": before[0] if before else stamp, "not_ready": not_ready}
+        notes[NOT_READY_ANNOTATION] = json.dumps(record, sort_keys=True)
     fresh = {
         "holderIdentity": holder,
         "leaseDurationSeconds": lease_seconds,
@@ -205,10 +225,11 @@ def decide_renewed(
     )
 
 
-def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool) -> Decision:
+def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool, unfinished: bool = False) -> Decision:
     """What gives the lock back. Another holder's Lease stays, expired or not, unless `force`.
 
-    The preconditions make the server refuse the deletion where the Lease was
+    Where the upgrade is `unfinished`, what was not ready before it stays for
+    the run that resumes it. The preconditions make the server refuse the deletion where the Lease was
     replaced or renewed since it was read.
     """
     if lease is None:
@@ -216,6 +237,9 @@ def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool)
     found = (lease.get("spec") or {}).get("holderIdentity") or None
     if found is not None and found != holder and not force:
         return Decision("none", previous_holder=found)
+    if unfinished and not_ready_before(lease):
+        spec = {"leaseTransitions": (lease.get("spec") or {}).get("leaseTransitions") or 0}
+        return Decision("leave" if found else "none", _updated(lease, spec, {}), previous_holder=found)
     metadata = lease.get("metadata") or {}
     preconditions = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}

@@ -15,11 +15,10 @@ import datetime
 import fcntl
 import json
 import os
-import re
 import typing as t
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, redact
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, names_a_secret, redact
 
 EVENTS = (
     "run_started",
@@ -37,11 +36,6 @@ EVENTS = (
     "note",
 )
 STATUSES = ("started", "finished", "failed")
-
-_SECRET_NAME = re.compile(
-    r"(?:^|[_-])(?:password|passphrase|passwd|secret|token|api_?key|private_?key|client_?key|certificate_?key)$",
-    re.IGNORECASE,
-)
 
 
 def plain(value: t.Any, name: str = "") -> t.Any:
@@ -67,7 +61,7 @@ def plain(value: t.Any, name: str = "") -> t.Any:
     if isinstance(value, (datetime.datetime, datetime.date)):
         return value.isoformat()
     text = plain_text(value)
-    if text and _SECRET_NAME.search(name):
+    if text and names_a_secret(name):
         return HIDDEN
     return redact(text)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
@@ -26,6 +27,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_h
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_objects import object_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import pod_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_programs import program_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_system_pods import (
+    not_ready_before,
+    system_pod_findings,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_way_back import way_back_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import workload_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import fold
@@ -64,6 +69,7 @@ class Verdict(t.TypedDict):
     nodes: list[Json]
     unfinished: list[str]
     way_back: WayBack
+    not_ready: NotReady
     addons: dict[str, str | None]
     image_repository: str
     findings: list[Finding]
@@ -103,6 +109,7 @@ def decide(
         *plan.problems,
         *target_findings(request),
         *cluster_findings(cluster, states, request, plan),
+        *system_pod_findings(cluster, now),
         *config_findings(cluster, states, request, plan),
         *host_findings(hosts, states, request, plan, cluster, now),
         *program_findings(cluster, hosts, states, request, plan, target_programs),
@@ -117,6 +124,7 @@ def decide(
         *way_back_findings(cluster, states, request, plan),
     ]
     kept, accepted = accept(findings, acceptances)
+    not_ready = not_ready_before(cluster, kept, accepted, now)
     kept = fold(kept)
     leftovers = [state.name for state in states if state.tainted_by is not None]
     needed = bool(plan.hops or plan.problems or leftovers or cut_off)
@@ -131,6 +139,7 @@ def decide(
         unfinished=[node["name"] for node in nodes if not node["done"]],
         image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
         way_back=way_back(states, request.target),
+        not_ready=not_ready,
         addons={name: _text(version) for name, version in addons.items()},
         findings=kept,
         accepted=accepted,
@@ -152,6 +161,7 @@ def _node(state: NodeState, target: Version) -> Json:
         "ready": state.ready,
         "cordoned": state.cordoned,
         "cordoned_by": state.cordoned_by,
+        "stale_cordon_mark": state.stale_cordon_mark,
         "tainted_by": state.tainted_by,
         "movable_pods": state.movable_pods,
         "done": not left,

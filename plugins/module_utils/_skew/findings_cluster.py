@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import readiness
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -15,6 +16,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     WARNING,
     Cluster,
     Finding,
+    Json,
     NodeState,
     Request,
     finding,
@@ -39,7 +41,7 @@ def cluster_findings(cluster: Cluster, states: list[NodeState], request: Request
                 "Give the credentials the right to read it, or check it by hand: what it would show is not known.",
             )
         )
-    found += _nodes(cluster, states)
+    found += _nodes(cluster, states, request)
     found += _inventory(states, request)
     found += _static_pods(cluster, states)
     found += _skew(states, plan)
@@ -48,21 +50,15 @@ def cluster_findings(cluster: Cluster, states: list[NodeState], request: Request
     return found
 
 
-def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
+def _nodes(cluster: Cluster, states: list[NodeState], request: Request) -> list[Finding]:
     found = []
     nodes = {api.name_of(node): node for node in cluster.nodes}
     for state in states:
         subject = f"node/{state.name}"
         if not state.ready:
-            found.append(
-                finding(
-                    "node-not-ready",
-                    BLOCKER,
-                    subject,
-                    api.why_not(nodes[state.name], "Ready"),
-                    f"See: kubectl describe node {state.name}; and on the node: journalctl -u kubelet.",
-                )
-            )
+            # Where no host was read, the run may be of every node.
+            of_run = state.is_control_plane or state.name in (request.places or [state.name])
+            found.append(node_not_ready(nodes[state.name], of_run=of_run))
         if state.kubelet is None:
             found.append(
                 finding(
@@ -95,6 +91,19 @@ def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
                 )
             )
     return found
+
+
+def node_not_ready(node: Json, *, of_run: bool) -> Finding:
+    """Of a node that the run touches, or of one that it leaves alone and does not wait for."""
+    name = api.name_of(node)
+    see = f"See: kubectl describe node {name}; and on the node: journalctl -u kubelet."
+    return finding(
+        "node-not-ready",
+        BLOCKER if of_run else WARNING,
+        f"node/{name}",
+        api.why_not(node, "Ready"),
+        see if of_run else f"Nothing for this run, which leaves the node alone and does not wait for it. {see}",
+    )
 
 
 def _inventory(states: list[NodeState], request: Request) -> list[Finding]:
@@ -244,18 +253,35 @@ def _addons(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
 
 
 def _direct(cluster: Cluster) -> list[Finding]:
-    return [
-        finding(
-            "api-server-not-asked",
-            WARNING,
-            f"node/{answer['node']}",
-            f"the API server at {answer['address'] or 'an unknown address'} gave no usable answer: {answer['error']}",
-            "Run the check where every API server's advertise address can be reached, such as on a control-plane node; "
-            "the deprecated APIs that were asked of this server are not known.",
-        )
-        for answer in cluster.api_servers
-        if answer["error"]
-    ]
+    """The gates of a run wait until each answers, and ask them from where the plan does."""
+    found = []
+    for answer in cluster.api_servers:
+        subject, address = f"node/{answer['node']}", answer["address"] or "an unknown address"
+        ready, seen = readiness(answer["readyz"])
+        if not ready:
+            found.append(
+                finding(
+                    "api-server-not-asked",
+                    BLOCKER,
+                    subject,
+                    f"the API server at {address} is not seen to be ready, {seen}",
+                    "A run waits until each API server is ready, and asks each at its own address. Where this host "
+                    "cannot reach it: upgrade_api_host with a host that can, such as a control-plane node, or "
+                    "upgrade_ssh_tunnel through one. Where it can, see the log of that API server.",
+                )
+            )
+        elif answer["error"]:
+            found.append(
+                finding(
+                    "api-server-not-asked",
+                    WARNING,
+                    subject,
+                    f"the API server at {address} gave no usable answer: {answer['error']}",
+                    "Give the credentials the right to read /version and /metrics: the deprecated APIs that were "
+                    "asked of this server are not known.",
+                )
+            )
+    return found
 
 
 def _newer(version: Version, than: Version) -> bool:

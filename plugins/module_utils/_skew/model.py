@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import Requirement
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import Answer
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 Json = dict[str, t.Any]
@@ -94,10 +95,14 @@ class Cluster:
 
 
 class ApiServerAnswer(t.TypedDict):
-    """What one API server said when it was asked directly. `error` is empty where it answered."""
+    """What one API server said when it was asked directly.
+
+    `readyz` is as a gate has it. `error` is empty where it answered for its version and metrics.
+    """
 
     node: str
     address: str
+    readyz: Answer
     version: str
     deprecated: list[DeprecatedApi]
     error: str
@@ -189,6 +194,8 @@ class NodeState:
     ready: bool = True
     cordoned: bool = False
     cordoned_by: Json | None = None
+    stale_cordon_mark: bool = False
+    """Whether it has the mark of a cordon of this tool that is not there any more."""
     tainted_by: str | None = None
     """The run whose soft taint it has, empty where that has no name; None without one."""
     labels: dict[str, str] = field(default_factory=dict)

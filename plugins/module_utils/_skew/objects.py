@@ -45,6 +45,16 @@ def without_managed_fields(thing: Json) -> None:
     (thing.get("metadata") or {}).pop("managedFields", None)
 
 
+def without_other_fields(thing: Json) -> None:
+    """Takes those off a node, except who has cordoned it."""
+    metadata = thing.get("metadata") or {}
+    metadata["managedFields"] = [
+        {"manager": entry.get("manager"), "fieldsV1": {"f:spec": {"f:unschedulable": {}}}}
+        for entry in metadata.get("managedFields") or []
+        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+
+
 def definition_of(thing: Json, ready: list[str]) -> Definition:
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     conversion = spec.get("conversion") or {}

@@ -22,7 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry impor
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd_bridge.io import RECORD, recorded_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import READYZ, ApiServers
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import helm
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     ApiServerAnswer,
@@ -39,6 +39,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects im
     lowest_minor,
     volume_of,
     without_managed_fields,
+    without_other_fields,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
     deprecated_apis,
@@ -83,7 +84,8 @@ class Reader:
         self._eviction_webhooks: list[str] = []
 
     def read(self) -> Cluster:
-        nodes, pods = (self._list(path, without_managed_fields) for path in ("/api/v1/nodes", "/api/v1/pods"))
+        nodes = self._list("/api/v1/nodes", without_other_fields)
+        pods = self._list("/api/v1/pods", without_managed_fields)
         cluster = Cluster(nodes=nodes, pods=pods, unreadable=self._unreadable)
         # The metrics of every API server are the longest answers; all else is read meanwhile.
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -251,11 +253,12 @@ class Reader:
 
     def _api_servers(self, pods: list[Json]) -> list[ApiServerAnswer]:
         answers = self._servers.ask(
-            api.static_pods(pods, "kube-apiserver"), ("/version", "/metrics"), timeout_s=DIRECT_TIMEOUT_S
+            api.static_pods(pods, "kube-apiserver"), (READYZ, "/version", "/metrics"), timeout_s=DIRECT_TIMEOUT_S
         )
         found = []
         for entry in answers:
             errors = []
+            readyz = entry["answers"].pop(READYZ)
             for path, answer in entry["answers"].items():
                 if answer.get("status") != 200:
                     errors.append(f"{path}: {answer.get('error') or answer.get('status')}")
@@ -264,6 +267,7 @@ class Reader:
                 ApiServerAnswer(
                     node=entry["node"],
                     address=entry["address"] or "",
+                    readyz=readyz,
                     version=_git_version(body) if entry["answers"]["/version"].get("status") == 200 else "",
                     deprecated=deprecated_apis(entry["answers"]["/metrics"].get("body", "")),
                     error="; ".join(errors),

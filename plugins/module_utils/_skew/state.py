@@ -58,6 +58,7 @@ def node_states(cluster: Cluster) -> list[NodeState]:
                 ready=api.is_true(node, "Ready"),
                 cordoned=api.is_cordoned(node),
                 cordoned_by=api.cordoned_by(node),
+                stale_cordon_mark=api.has_stale_mark(node),
                 tainted_by=run_of(node),
                 labels=api.labels(node),
                 movable_pods=movable[name],

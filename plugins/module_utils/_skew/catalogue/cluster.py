@@ -24,10 +24,11 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="node-not-ready",
-        severities=(BLOCKER,),
+        severities=(BLOCKER, WARNING),
         title="A node is not Ready",
         meaning="The kubelet of the node reports a problem, or does not report any more. Its pods may have moved away "
-        "already, and an upgrade of such a node ends in a wait that fails.",
+        "already, and an upgrade of such a node ends in a wait that fails. A worker that the run does not touch is not "
+        "waited for, and neither is a node whose finding is accepted, except by its own upgrade.",
         cure="`kubectl describe node` shows the condition, `journalctl -u kubelet` on the node the cause. Repair "
         "it, or take the node out of the cluster and of the inventory.",
         sources=("https://kubernetes.io/docs/reference/node/node-status/",),
@@ -182,12 +183,29 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="api-server-not-asked",
-        severities=(WARNING,),
+        severities=(BLOCKER, WARNING),
         title="An API server could not be asked by itself",
-        meaning="Each API server is asked at its own address for its version and for the deprecated APIs that it was "
-        "asked for; a balancer would give the answers of one. This one gave no usable answer. Its version is "
-        "taken from its image instead, and what deprecated APIs it saw is not known.",
-        cure="Run the check where every advertise address can be reached, such as on a control-plane node, or "
-        "through an SSH tunnel; see connecting.md. The credentials need the right to get `/metrics`.",
+        meaning="A run waits until each API server is ready before it goes to the next node, and asks each at its own "
+        "address: a load balancer would give the answers of one. Where one cannot be reached from the host that talks "
+        "to the API, or is not ready, that wait would fail, so it is a blocker. Where an API server is ready and does "
+        "not give its version or its metrics, what deprecated APIs it saw is not known.",
+        cure="Have a host talk to the API that reaches each API server: `upgrade_api_host` with a control-plane node, "
+        "or `upgrade_ssh_tunnel` through one; see connecting.md. Where that host does reach it, the log of the API "
+        "server says why it is not ready. The credentials need the right to get `/metrics` for the warning to go.",
+        passes=True,
+    ),
+    Entry(
+        id="system-pod-not-ready",
+        severities=(BLOCKER, WARNING),
+        title="A pod of kube-system has not been ready for long",
+        meaning="After each node, and at the end, a run waits until the pods of kube-system are ready. What was not "
+        "ready when the upgrade began is not waited for, and only warned of. It is compared by workload, and for "
+        "DaemonSets by node, so that it counts as well for pods that are made again; the Lease of the upgrade keeps "
+        "it until the upgrade is done. What is waited for is a blocker: kube-proxy and CoreDNS, which the upgrade "
+        "replaces, and what was ready when an unfinished upgrade began.",
+        cure="`kubectl -n kube-system describe pod` says why. Repair it, or delete a workload that nobody needs. A "
+        "blocker that has nothing to do with the upgrade can be accepted by its subject, and is not waited for then. "
+        "Where an earlier upgrade was given up: `kubectl -n kube-system delete lease evergreen-kubeadm-upgrade`.",
+        passes=True,
     ),
 )

@@ -45,6 +45,17 @@ def test_at_the_target_after_a_run_that_was_cut_off() -> None:
     assert decide(cluster(), cut_off=run)["summary"] == decide(cluster())["summary"]
 
 
+def server(readyz: dict[str, t.Any], error: str = "") -> dict[str, t.Any]:
+    return {
+        "node": "c1",
+        "address": "192.0.2.1:6443",
+        "readyz": readyz,
+        "version": "",
+        "deprecated": [],
+        "error": error,
+    }
+
+
 OURS = {api.CORDON_ANNOTATION: '{"by": "evergreen.kubeadm", "run": "r1", "at": "t"}'}
 TWO_PLANES: dict[str, t.Any] = {"nodes": [node("c1", control_plane=True), node("c2", control_plane=True)]}
 
@@ -161,20 +172,32 @@ TWO_PLANES: dict[str, t.Any] = {"nodes": [node("c1", control_plane=True), node("
             id="unreadable",
         ),
         pytest.param(
-            {
-                "api_servers": [
-                    {
-                        "node": "c1",
-                        "address": "192.0.2.1:6443",
-                        "version": "",
-                        "deprecated": [],
-                        "error": "/version: timed out",
-                    }
-                ]
-            },
+            {"api_servers": [server({"error": "timed out"}, "/version: timed out")]},
+            {},
+            ("blocker", "api-server-not-asked", "node/c1"),
+            id="API server not reached",
+        ),
+        pytest.param(
+            {"api_servers": [server({"status": 500, "body": "[-]etcd failed"})]},
+            {},
+            ("blocker", "api-server-not-asked", "node/c1"),
+            id="API server not ready",
+        ),
+        pytest.param(
+            {"api_servers": [server({"status": 200}, "/metrics: 403")]},
             {},
             ("warning", "api-server-not-asked", "node/c1"),
-            id="API server not reached",
+            id="metrics not allowed",
+        ),
+        pytest.param(
+            {"nodes": [node("c1", control_plane=True), node("w9", ready="Unknown")]},
+            {
+                "inventory": ["c1"],
+                "places": ["c1"],
+                "accepted": [{"id": "cluster-node-not-in-inventory", "reason": "r"}],
+            },
+            ("warning", "node-not-ready", "node/w9"),
+            id="a worker that is not of the run is not ready",
         ),
         pytest.param(
             {

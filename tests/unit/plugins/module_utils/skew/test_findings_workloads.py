@@ -270,7 +270,14 @@ def test_deprecated_apis(removed: str, severity: str) -> None:
         "subresource": "",
         "removed_release": removed,
     }
-    answer = {"node": "c1", "address": "a", "version": "v1.34.4", "deprecated": [sample], "error": ""}
+    answer = {
+        "node": "c1",
+        "address": "a",
+        "readyz": {"status": 200},
+        "version": "v1.34.4",
+        "deprecated": [sample],
+        "error": "",
+    }
     verdict = decide(cluster(api_servers=[answer]))
     assert said(verdict) == [(severity, "deprecated-api-in-use", "flowschemas.v1beta3.flowcontrol.apiserver.k8s.io")]
 
