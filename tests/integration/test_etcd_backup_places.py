@@ -263,7 +263,7 @@ def test_s3(etcd: Cluster, node: Path, tmp_path: Path, bucket: Path) -> None:
     done = play(etcd, node, tmp_path, target, etcd_backup_compression="gzip")
     assert done.returncode == 0, done.stdout + done.stderr
     assert KEY not in done.stdout
-    copies = sorted((tmp_path / "controller").iterdir())
+    copies = sorted((tmp_path / "controller").glob("etcd-*"))
     assert [path.name.split(".", 1)[1] for path in copies] == ["db.gz", "db.node.tar.gz"]
     for path in copies:
         assert rclone(bucket, "cat", f"s3:backups/etcd/{path.name}").stdout == path.read_bytes()

@@ -61,7 +61,7 @@ class Completed:
     plain_sha256: str
     archive: Written | None
     archive_manifest: JsonDict
-    files: list[str]
+    files: list[Written]
     checks: list[Check]
 
     def result(self) -> JsonDict:
@@ -75,7 +75,8 @@ class Completed:
             "archive": archive.as_result(bundle.path, bundle.size, bundle.sha256, self.archive_manifest)
             if bundle
             else None,
-            "files": self.files,
+            "files": [file.path for file in self.files],
+            "checksums": {file.path: file.sha256 for file in self.files},
         }
 
 
@@ -145,9 +146,7 @@ def complete(order: Order, found: Verified, known: JsonDict, deadline: Deadline)
     if files is not plain:
         for file in plain:
             part_file.remove(file.path + backup_names.PART)
-    return Completed(
-        files[0], found.sha256, files[1] if files[1:] else None, manifest, [f.path for f in (*files, *extra)], checks
-    )
+    return Completed(files[0], found.sha256, files[1] if files[1:] else None, manifest, [*files, *extra], checks)
 
 
 def _pack(
