@@ -350,6 +350,13 @@ info:
           inodes_free: 3276800
           inodes_total: 3407872
           device: 2049
+    certificates_dir:
+      description: >-
+        The C(certificatesDir) of kubeadm, as the flags of the static pods tell it; on a worker, the folder of the CA
+        that the kubelet trusts.
+      type: str
+      returned: success
+      sample: /etc/kubernetes/pki
     certificates:
       description: Certificates of the control plane and the kubelet, without their keys.
       type: list

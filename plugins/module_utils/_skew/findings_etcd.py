@@ -67,8 +67,8 @@ def _not_observed(look: Json) -> Finding:
         BLOCKER,
         "etcd",
         f"a control-plane node could not ask etcd: {why}",
-        "On that node: crictl logs $(crictl ps -a -q --name etcd | head -1); and check the certificates below "
-        "/etc/kubernetes/pki/etcd.",
+        "On that node: crictl logs $(crictl ps -a -q --name etcd | head -1); and check the certificates that the "
+        "flags of its manifest name.",
     )
 
 

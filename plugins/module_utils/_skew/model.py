@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import Requirement
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 Json = dict[str, t.Any]
@@ -250,6 +251,7 @@ class Host:
     """Whether /var/lib/kubelet/instance-config.yaml is there."""
     ca_keys_missing: list[str] = field(default_factory=list)
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
+    certificates_dir: str = CERTIFICATES
     runtime_name: str = ""
     runtime_version: str = ""
     foreign_manifests: list[str] = field(default_factory=list)

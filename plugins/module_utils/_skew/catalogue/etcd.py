@@ -17,8 +17,8 @@ ENTRIES: tuple[Entry, ...] = (
         title="A control-plane node could not ask etcd",
         meaning="The look at etcd from a control-plane node gave no list of members: its own member does not answer, "
         "or the certificates are not accepted. The upgrade of that node would wait for etcd in vain.",
-        cure="On the node: `crictl ps -a --name etcd`, `crictl logs` of its container, and the certificates below "
-        "`/etc/kubernetes/pki/etcd`.",
+        cure="On the node: `crictl ps -a --name etcd`, `crictl logs` of its container, and the certificates that the "
+        "flags of its manifest name, below `/etc/kubernetes/pki/etcd` by default.",
         passes=True,
     ),
     Entry(

@@ -108,6 +108,50 @@ def test_authorities_without_their_keys(
     assert info["external_ca"] is ("ca" in expected)
 
 
+def test_another_folder_of_certificates(control_plane: Path) -> None:
+    kubernetes = control_plane / "etc/kubernetes"
+    (kubernetes / "pki").rename(kubernetes / "ssl")
+    put(control_plane, "/etc/kubernetes/ssl/etcd/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    put(control_plane, "/etc/kubernetes/ssl/etcd/ca.key", "key")
+    # A certificate of before, which nothing uses.
+    put(control_plane, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    for manifest in (kubernetes / "manifests").iterdir():
+        manifest.write_text(manifest.read_text().replace("/etc/kubernetes/pki", "/etc/kubernetes/ssl"))
+    info = collect(Node(control_plane), NOW)
+    assert info["certificates_dir"] == "/etc/kubernetes/ssl"
+    paths = ["/etc/kubernetes/ssl/ca.crt", "/etc/kubernetes/ssl/etcd/ca.crt"]
+    assert [entry["path"] for entry in info["certificates"]] == paths
+    assert (info["ca_keys_missing"], info["external_ca"]) == (["ca"], True)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("authentication: {x509: {clientCAFile: /etc/kubernetes/ssl/ca.crt}}\n", "/etc/kubernetes/ssl"),
+        ("authentication: {x509: {clientCAFile: /etc/bundle.pem}}\n", "/etc/kubernetes/pki"),
+        ("authentication: {}\n", "/etc/kubernetes/pki"),
+    ],
+)
+def test_the_folder_of_certificates_of_a_worker(tmp_path: Path, config: str, expected: str) -> None:
+    put(tmp_path, "/var/lib/kubelet/config.yaml", config)
+    assert collect(Node(tmp_path), NOW)["certificates_dir"] == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (("admin.conf", "controller-manager.conf", "ssl/apiserver.crt"), True),
+        # The kubeconfig of an administrator who works there.
+        (("admin.conf", "kubelet.conf"), False),
+        (("kubelet.conf",), False),
+    ],
+)
+def test_a_control_plane_without_any_manifest(tmp_path: Path, files: tuple[str, ...], expected: bool) -> None:
+    for name in files:
+        put(tmp_path, f"/etc/kubernetes/{name}", "a")
+    assert Node(tmp_path).is_control_plane() is expected
+
+
 def test_a_worker_never_has_the_key_of_an_authority(tmp_path: Path) -> None:
     put(tmp_path, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
     info = collect(Node(tmp_path), NOW)
