@@ -23,8 +23,6 @@ _CERTIFICATE_FLAGS = (
     ("kube-controller-manager", "cluster-signing-key-file", "/ca.key"),
     ("kube-controller-manager", "root-ca-file", "/ca.crt"),
     ("kube-controller-manager", "service-account-private-key-file", "/sa.key"),
-    ("etcd", "trusted-ca-file", "/etcd/ca.crt"),
-    ("etcd", "cert-file", "/etcd/server.crt"),
 )
 """Component, flag, and what kubeadm writes into it behind ``certificatesDir``."""
 
@@ -83,3 +81,9 @@ def certificates_dir(flags: t.Mapping[str, t.Mapping[str, str]]) -> str:
         if (value := flags.get(component, {}).get(flag, "")).startswith("/") and value.endswith(end)
     ]
     return max(folders, key=folders.count, default="")
+
+
+def etcd_servers(flags: t.Mapping[str, str]) -> list[str]:
+    """The client URLs of ``--etcd-servers``, among the flags of a kube-apiserver."""
+    urls = [url.strip().rstrip("/") for url in flags.get("etcd-servers", "").split(",")]
+    return [url for url in urls if url.startswith(("https://", "http://"))]

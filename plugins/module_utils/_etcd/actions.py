@@ -53,7 +53,7 @@ def verified(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
 
 def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     deadline = Deadline(params["timeout_s"])
-    access = manifest.find_access(params)
+    access = observe.choose_server(manifest.find_access(params), params)
     label = backup_names.clean_label(params["label"] or access.name or socket.gethostname())
     path = params["path"] or os.path.join(params["directory"], backup_names.default_name(label, utc_now()))
     wish = saving.Wish(

@@ -169,7 +169,7 @@ def collect(root: str) -> NodeFiles:
 def _certificates_dir(root: str) -> str:
     """The folder that kubeadm has its certificates and keys in, as the node names it."""
     flags: dict[str, dict[str, str]] = {}
-    for component in ("kube-apiserver", "kube-controller-manager", "etcd"):
+    for component in ("kube-apiserver", "kube-controller-manager"):
         try:
             with open(os.path.join(root, f"{MANIFESTS}/{component}.yaml".lstrip("/")), encoding="utf-8") as file:
                 pod = manifest.read_pod(file.read())

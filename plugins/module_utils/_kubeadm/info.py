@@ -22,6 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import etcd_servers
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, StaticPod
@@ -97,6 +98,9 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "foreign_manifests": [_pod(pod) for pod in foreign],
         "etcd": {
             "present": "etcd" in pods,
+            "external": etcd_servers(pods["kube-apiserver"].flags)
+            if "kube-apiserver" in pods and "etcd" not in pods
+            else [],
             "data_dir": data_dir,
             "db_bytes": _size(node, f"{data_dir}/member/snap/db") if data_dir else 0,
         },

@@ -49,7 +49,9 @@ def test_image_tag(image: str, tag: str) -> None:
     [
         ({}, ""),
         ({"kube-apiserver": {"client-ca-file": "/etc/kubernetes/ssl/ca.crt"}}, "/etc/kubernetes/ssl"),
-        ({"etcd": {"trusted-ca-file": "/srv/pki/etcd/ca.crt"}}, "/srv/pki"),
+        ({"kube-controller-manager": {"root-ca-file": "/srv/pki/ca.crt"}}, "/srv/pki"),
+        # A member of its own CA.
+        ({"etcd": {"trusted-ca-file": "/srv/etcd/ca.crt"}}, ""),
         # Of one's own making: the others still say it.
         (
             {
