@@ -266,7 +266,7 @@ checksums:
   sample:
     /backup/etcd-cp1-20260131T120000123Z.db: 0e5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6
 archive:
-  description: The archive of the node's files. Null where there is none, and in check mode.
+  description: The archive of the node's files, in check mode the one that there would be. Null where there is none.
   type: dict
   returned: when O(state=saved) or O(state=verified)
   contains:
@@ -451,8 +451,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     started = utc_now()
     begin = time.monotonic()
     result = actions.STATES[module.params["state"]](module.params, module.check_mode)
-    for warning in actions.warnings(result):
-        module.warn(warning)
+    if module.params["state"] == "saved" and not module.check_mode:
+        for warning in actions.warnings(result):
+            module.warn(warning)
     return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
 
 

@@ -95,7 +95,7 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             "storage_version": "",
             "removed": planned.stale,
             "mib_per_s": None,
-            "archive": None,
+            "archive": planned.order.archive(),
             "files": planned.order.paths(),
             "checksums": {},
             "checks": [check.as_dict() for check in planned.checks],
@@ -113,7 +113,7 @@ def pruned(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
 
 def warnings(result: dict[str, t.Any]) -> list[str]:
     """What belongs into the backup that was saved and is not in it, in words."""
-    left_out = (result.get("archive") or {}).get("left_out") or [] if "member" in result else []
+    left_out = (result.get("archive") or {}).get("left_out")
     if not left_out:
         return []
     keys = any(os.path.basename(entry["path"]) in ("ca.key", "front-proxy-ca.key") for entry in left_out)

@@ -52,6 +52,15 @@ class Order:
             *([self.path + backup_names.SIDECAR] if self.packing.encryption else []),
         ]
 
+    def archive(self) -> JsonDict | None:
+        """What will be said of the archive, as far as it is known; None where there is none."""
+        if not self.node_files:
+            return None
+        files = [{"path": file.path} for file in self.node_files.files]
+        left_out = [{"path": path, "reason": reason} for path, reason in self.node_files.left_out]
+        path = self.path + backup_names.ARCHIVE + self.packing.suffix
+        return archive.as_result(path, 0, "", {"files": files, "left_out": left_out})
+
 
 @dataclass(frozen=True)
 class Completed:

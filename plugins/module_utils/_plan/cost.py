@@ -75,9 +75,13 @@ def cost_of(
     *,
     pool_label: str | None = None,
     soft_taint: bool = False,
+    backup: bool = True,
     journals: Sequence[Sequence[Json]] = (),
 ) -> Cost:
-    """What `hops` cost. `journals` are those of earlier runs, from which the seconds of each step are measured."""
+    """What `hops` cost; `backup` is whether etcd is backed up before each.
+
+    `journals` are those of earlier runs, from which the seconds of each step are measured.
+    """
     drained = [drained_by(hop) for hop in hops]
     times = Counter(name for names in drained for name in names)
     pods = [pod for pod in cluster.pods if api.node_of(pod) in times and api.is_evictable(pod)]
@@ -94,7 +98,7 @@ def cost_of(
         pools=pools,
         budgets=budgets_that_hold_up(cluster.budgets, pods),
         singletons=singletons(cluster.pods, times),
-        time=estimate(hops, journals),
+        time=estimate(hops, journals, backup=backup),
     )
 
 

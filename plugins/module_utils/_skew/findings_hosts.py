@@ -183,7 +183,7 @@ def _authorities(host: Host, subject: str) -> list[Finding]:
             WARNING,
             subject,
             f"not on this node: {', '.join(f'{host.certificates_dir}/{name}.key' for name in missing)}, so kubeadm "
-            f"cannot renew the certificates of {signed}; a backup that is saved on this node does not have them either",
+            f"cannot renew the certificates of {signed}",
             "Keep a copy of the keys with your backups, and renew the certificates by your own means. The upgrade "
             "leaves them as they are and renews the others. It ends with an error where one of them is not of the "
             "authority on the node, or has no key there.",

@@ -292,6 +292,10 @@ class Request:
     """The first control-plane node of the inventory; where it is not told, the first of `control_plane`."""
     etcd_members: list[Json] = field(default_factory=list)
     """Results of etcd_member, one of each control-plane node."""
+    backups: dict[str, Json] = field(default_factory=dict)
+    """Results of etcd_snapshot in check mode, by the control-plane node."""
+    without_backup: bool = False
+    """Whether the run saves no backup."""
     addons: list[Json] = field(default_factory=list)
     """Entries for the table of addons that the operator adds."""
     rollback_safe: bool = False

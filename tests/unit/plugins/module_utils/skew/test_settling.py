@@ -79,6 +79,7 @@ def test_it_is_said_why() -> None:
 def test_what_passes_by_itself_is_about_what_restarts() -> None:
     assert sorted(PASSING) == [
         "api-service-unavailable",
+        "backup-not-possible",
         "control-plane-unknown",
         "etcd-member-unhealthy",
         "etcd-no-leader",
