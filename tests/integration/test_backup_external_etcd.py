@@ -24,6 +24,7 @@ from harness.programs import kubeadm
 
 Json = dict[str, t.Any]
 ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
 CERTIFICATES = "/etc/kubernetes/ssl"
 EXTERNAL = """\
 etcd:
@@ -150,8 +151,7 @@ def test_the_role_saves_one(etcd: Cluster, node: Path, tmp_path: Path) -> None:
     (tmp_path / "play.yml").write_text(PLAY)
     values = {"ansible_python_interpreter": sys.executable, "copies": str(tmp_path / "copies")}
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventory.json", "play.yml"]
-        + ["-e", json.dumps(values)],
+        [PLAYBOOK, "-i", "inventory.json", "-e", json.dumps(values), "play.yml"],
         cwd=tmp_path,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
