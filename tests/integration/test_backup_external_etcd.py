@@ -77,6 +77,8 @@ def make(root: Path, place: Path, etcd: Cluster, endpoints: list[str]) -> Path:
     external = EXTERNAL.format(endpoints=", ".join(endpoints), pki=etcd.pki)
     certificates = root / CERTIFICATES.lstrip("/")
     kubeadm(VERSION, place, "certs", "all", certificates=certificates, more=external)
+    kubeconfigs = ("--kubeconfig-dir", str(root / "etc/kubernetes"))
+    kubeadm(VERSION, place, "kubeconfig", "all", *kubeconfigs, certificates=certificates, more=external)
     kubeadm(VERSION, place, "control-plane", "all", "--dry-run", certificates=Path(CERTIFICATES), more=external)
     for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         shutil.copy(place / f"{component}.yaml", root / "etc/kubernetes/manifests")
@@ -119,7 +121,7 @@ def test_a_backup_without_a_ca_key_says_so(node: Path, tmp_path: Path) -> None:
     result = run_module("etcd_snapshot", {**options, "min_free_mib": 1})
     missing = f"{CERTIFICATES}/ca.key"
     assert missing in {entry["path"] for entry in result["archive"]["left_out"]}
-    (warning,) = result["warnings"]
+    (warning,) = map(str, result["warnings"])
     assert "without all CA keys" in warning and missing in warning
 
 
