@@ -58,7 +58,7 @@ class ActionModule(NodeAction):
         result["checksums"] = {copy: checksums[path] for path, copy in wanted.items()}
         if not missing or self._task.check_mode:
             return {**result, "changed": bool(missing)}
-        reserve, deadline = options["min_free_mib"] * MIB, Deadline(options["timeout_s"])
+        reserve = options["min_free_mib"] * MIB
         try:
             make_folder(directory, 0o700)
         except OSError as error:
@@ -72,8 +72,9 @@ class ActionModule(NodeAction):
                 for path in reversed(missing):
                     part = wanted[path] + backup_names.PART
                     made.append(part)
+                    # How long it takes is a matter of the network; a connection that is dead ends by itself.
                     blocks = self._blocks(path, piece, part + backup_names.PART)
-                    written = part_file.write(part, blocks, reserve=reserve, deadline=deadline)
+                    written = part_file.write(part, blocks, reserve=reserve, deadline=Deadline(None))
                     _require(path, checksums[path], written.sha256, part)
                 part_file.publish(made)
             except BaseException:

@@ -158,7 +158,7 @@ options:
     default: 256
   timeout_s:
     description:
-      - Seconds for the whole save, or the whole copy.
+      - Seconds for the whole save.
       - Except on the route V(etcdctl), the save also ends after 30 s without one byte.
     type: float
     default: 1800
