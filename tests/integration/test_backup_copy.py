@@ -119,6 +119,7 @@ def test_a_copy_that_is_cut_short(sshd: Sshd, backup: dict[str, str], tmp_path: 
     process.communicate(timeout=60)
     left = names(tmp_path)
     assert left and not set(left) & set(SIZES), left
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "c").glob("etcd-*")} == {0o600}
     for path in on_node(sshd):
         assert path.stat().st_mode & 0o777 == 0o600 and path.owner() == sshd.home.owner()
         assert path.parent.stat().st_mode & 0o777 == 0o700
