@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import Source, Told, telling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import redact
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import plain, plain_text
@@ -99,7 +100,7 @@ def file_name(name: str) -> str:
 
 def write_all(folder: str, texts: dict[str, str], index: dict[str, t.Any]) -> None:
     """The texts as files that only their owner can read. Raises OSError."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_folder(folder, 0o700)
     os.chmod(folder, 0o700)
     for name, text in [(INDEX, json.dumps(index, indent=1, ensure_ascii=False) + "\n"), *texts.items()][:MOST_FILES]:
         path = os.path.join(folder, name)

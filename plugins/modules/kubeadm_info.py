@@ -219,7 +219,7 @@ info:
       returned: success
       sample: []
     etcd:
-      description: etcd as a static pod of this node.
+      description: etcd, as a static pod of this node or external.
       type: dict
       returned: success
       contains:
@@ -228,6 +228,12 @@ info:
           type: bool
           returned: success
           sample: true
+        external:
+          description: The C(--etcd-servers) of the node's kube-apiserver where the node has no static pod of etcd.
+          type: list
+          elements: str
+          returned: success
+          sample: []
         data_dir:
           description: Its data directory. Empty where there is none.
           type: str
@@ -350,6 +356,13 @@ info:
           inodes_free: 3276800
           inodes_total: 3407872
           device: 2049
+    certificates_dir:
+      description: >-
+        The C(certificatesDir) of kubeadm, as the flags of the static pods tell it; on a worker, the folder of the CA
+        that the kubelet trusts.
+      type: str
+      returned: success
+      sample: /etc/kubernetes/pki
     certificates:
       description: Certificates of the control plane and the kubelet, without their keys.
       type: list

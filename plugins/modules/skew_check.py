@@ -207,6 +207,18 @@ options:
     type: list
     elements: dict
     default: []
+  backups:
+    description:
+      - Results of M(evergreen.kubeadm.etcd_snapshot) with C(state=saved) in check mode, by the names of the
+        control-plane nodes, for what a run would stop at when it saves a backup. What is not given is not judged.
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  without_backup:
+    description: Whether the run saves no backup, which is a finding then.
+    type: bool
+    default: false
+    version_added: 0.2.0
   addons:
     description:
       - Entries for the table of addons and the minors of Kubernetes that they support. An entry replaces that of the
@@ -935,6 +947,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "control_plane_nodes": {"type": "list", "elements": "str"},
     "first_control_plane_node": {"type": "str"},
     "etcd_members": {"type": "list", "elements": "dict", "default": []},
+    "backups": {"type": "dict", "default": {}},
+    "without_backup": {"type": "bool", "default": False},
     "addons": {
         "type": "list",
         "elements": "dict",
@@ -1014,6 +1028,8 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         first_control_plane=params["first_control_plane_node"],
         etcd_images=etcd_images(params["programs"]),
         etcd_members=params["etcd_members"],
+        backups=params["backups"],
+        without_backup=params["without_backup"],
         addons=params["addons"],
         rollback_safe=params["rollback_safe"],
         finalize=params["finalize"],
@@ -1049,6 +1065,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             judged_budgets=foresee(cluster, verdict["hops"], request).budgets,
             pool_label=params["pool_label"],
             soft_taint=params["soft_taint"],
+            backup=not params["without_backup"],
             journals=[journal.read(path) for path in params["journals"] if os.access(path, os.R_OK)],
         ),
         "started": started,

@@ -222,6 +222,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
@@ -258,7 +259,7 @@ def replace_file(path: str, text: str) -> None:
     """Write a file beside `path`, synchronise it, and put it in the place of `path`."""
     directory = os.path.dirname(os.path.abspath(path))
     try:
-        os.makedirs(directory, exist_ok=True)
+        make_folder(directory)
         descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".upgrade-report-")
         try:
             with open(descriptor, "w", encoding="utf-8") as file:

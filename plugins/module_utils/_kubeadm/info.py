@@ -22,6 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import etcd_servers
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, StaticPod
@@ -36,7 +37,6 @@ _CERTIFICATE_FILES = (
     "/var/lib/kubelet/pki/kubelet.crt",
 )
 _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
-_PKI = "/etc/kubernetes/pki"
 # Certificate authorities of kubeadm, by their paths without the ending.
 _AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
@@ -74,7 +74,8 @@ def _from_files(node: Node, moment: float) -> JsonDict:
     client = node.kubelet_client()
     flags, empty = node.kubelet_flags()
     data_dir = pods["etcd"].flags.get("data-dir", "/var/lib/etcd") if "etcd" in pods else ""
-    keys_missing = _ca_keys_missing(node, stacked="etcd" in pods)
+    pki = node.certificates_dir()
+    keys_missing = _ca_keys_missing(node, pki, stacked="etcd" in pods)
     return {
         "node_name": node.node_name(),
         "hostname": node.hostname(),
@@ -97,6 +98,9 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "foreign_manifests": [_pod(pod) for pod in foreign],
         "etcd": {
             "present": "etcd" in pods,
+            "external": etcd_servers(pods["kube-apiserver"].flags)
+            if "kube-apiserver" in pods and "etcd" not in pods
+            else [],
             "data_dir": data_dir,
             "db_bytes": _size(node, f"{data_dir}/member/snap/db") if data_dir else 0,
         },
@@ -106,7 +110,8 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "architecture": platform.machine(),
         "os": _os(node),
         "disk": _disks(node, data_dir or "/var/lib/etcd"),
-        "certificates": _certificates(node, moment),
+        "certificates_dir": pki,
+        "certificates": _certificates(node, pki, moment),
         "external_ca": None if keys_missing is None else "ca" in keys_missing,
         "ca_keys_missing": keys_missing,
         "package_manager": _package_manager(node),
@@ -129,7 +134,7 @@ def _clock(node: Node) -> JsonDict:
     return kernel_clock() if node.root == Path("/") else {"synchronised": None, "max_error_s": None}
 
 
-def _ca_keys_missing(node: Node, *, stacked: bool) -> list[str] | None:
+def _ca_keys_missing(node: Node, pki: str, *, stacked: bool) -> list[str] | None:
     """Authorities whose certificate is here without the key, which kubeadm takes for managed by somebody else.
 
     A worker never has a key, so there it says nothing: None. Beside an external
@@ -140,9 +145,7 @@ def _ca_keys_missing(node: Node, *, stacked: bool) -> list[str] | None:
     return [
         name
         for name in _AUTHORITIES
-        if (stacked or name != "etcd/ca")
-        and node.exists(f"{_PKI}/{name}.crt")
-        and not node.exists(f"{_PKI}/{name}.key")
+        if (stacked or name != "etcd/ca") and node.exists(f"{pki}/{name}.crt") and not node.exists(f"{pki}/{name}.key")
     ]
 
 
@@ -210,11 +213,12 @@ def _disks(node: Node, etcd: str) -> dict[str, dict[str, int]]:
     return disks
 
 
-def _certificates(node: Node, moment: float) -> list[JsonDict]:
-    pki = [f"/etc/kubernetes/pki/{name}" for name in node.names("/etc/kubernetes/pki") if name.endswith(".crt")]
-    pki += [f"/etc/kubernetes/pki/etcd/{n}" for n in node.names("/etc/kubernetes/pki/etcd") if n.endswith(".crt")]
+def _certificates(node: Node, pki: str, moment: float) -> list[JsonDict]:
+    own = [
+        f"{folder}/{name}" for folder in (pki, f"{pki}/etcd") for name in node.names(folder) if name.endswith(".crt")
+    ]
     found = []
-    for path in [*pki, *_CERTIFICATE_FILES]:
+    for path in [*own, *_CERTIFICATE_FILES]:
         certificate = node.certificate(path)
         if certificate:
             found.append(

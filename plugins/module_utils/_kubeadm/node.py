@@ -29,6 +29,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     JsonDict,
     StaticPod,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES, certificates_dir
 
 # Not PATH: sudo's secure_path leaves /usr/local/bin out on some distributions.
 _BINARY_PLACES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin", "opt/bin")
@@ -156,7 +158,19 @@ class Node:
         leaves that file in a backup folder, and the node must not pass for a worker then.
         """
         return any(self.exists(f"{MANIFESTS}/{component}.yaml") for component in CONTROL_PLANE_COMPONENTS) or (
-            self.exists("/etc/kubernetes/admin.conf") and self.exists("/etc/kubernetes/pki/apiserver.crt")
+            # The kubeconfig of an administrator may have been copied to a worker.
+            self.exists("/etc/kubernetes/admin.conf") and self.exists("/etc/kubernetes/controller-manager.conf")
+        )
+
+    def certificates_dir(self) -> str:
+        """The folder of kubeadm's certificates: by the static pods, on a worker by the CA that its kubelet trusts."""
+        own, _foreign = self.static_pods()
+        client_ca = dict_of(dict_of(self.yaml(KUBELET_CONFIG).get("authentication")).get("x509")).get("clientCAFile")
+        folder, _slash, name = str(client_ca or "").rpartition("/")
+        return (
+            certificates_dir({component: pod.flags for component, pod in own.items()})
+            or (folder if name == "ca.crt" and folder.startswith("/") else "")
+            or CERTIFICATES
         )
 
     def certificate(self, path: str) -> Certificate | None:

@@ -75,12 +75,13 @@ def cost_of(
     judged_budgets: Sequence[Json] = (),
     pool_label: str | None = None,
     soft_taint: bool = False,
+    backup: bool = True,
     journals: Sequence[Sequence[Json]] = (),
 ) -> Cost:
     """What `hops` cost.
 
-    `judged_budgets` are those of `foresee`. `journals` are those of earlier runs, from which the seconds of each step
-    are measured.
+    `judged_budgets` are those of `foresee`; `backup` is whether etcd is backed up before each hop. `journals` are those
+    of earlier runs, from which the seconds of each step are measured.
     """
     drained = [drained_by(hop) for hop in hops]
     times = Counter(name for names in drained for name in names)
@@ -98,7 +99,7 @@ def cost_of(
         pools=pools,
         budgets=budgets_that_hold_up(judged_budgets),
         singletons=singletons(cluster.pods, times),
-        time=estimate(hops, journals),
+        time=estimate(hops, journals, backup=backup),
     )
 
 

@@ -18,6 +18,7 @@ import os
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, names_a_secret, redact
 
 EVENTS = (
@@ -101,7 +102,7 @@ def append(path: str, line: Mapping[str, t.Any], *, fresh: bool = False) -> None
     Raises OSError.
     """
     directory = os.path.dirname(os.path.abspath(path))
-    os.makedirs(directory, exist_ok=True)
+    make_folder(directory)
     content = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

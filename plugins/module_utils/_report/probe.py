@@ -16,6 +16,7 @@ import time
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import GONE, look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Request, Target, classify
@@ -140,7 +141,7 @@ class Output:
         self._file: t.BinaryIO | None = None
         self._path = path or ""
         if path:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            make_folder(os.path.dirname(os.path.abspath(path)))
             if os.path.exists(path):
                 os.replace(path, path + ".1")
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (open for as long as the probe runs)

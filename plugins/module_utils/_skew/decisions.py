@@ -22,7 +22,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_c
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_control_plane import (
     control_plane_findings,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_etcd import etcd_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_etcd import (
+    backup_findings,
+    etcd_findings,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_hosts import host_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_objects import object_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import pod_findings
@@ -116,6 +119,7 @@ def decide(
         *workload_findings(cluster, request, plan, drains),
         *control_plane_findings(cluster, request, target_programs),
         *etcd_findings(cluster, states, request),
+        *backup_findings(request, plan),
         *object_findings(cluster),
         *pod_findings(cluster, drains, now),
         *capacity_findings(cluster, drains),

@@ -15,7 +15,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rul
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_machine import machine_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_packages import package_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import versions_ahead
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_pods import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -183,10 +182,11 @@ def _authorities(host: Host, subject: str) -> list[Finding]:
             "external-ca",
             WARNING,
             subject,
-            f"not on this node: {', '.join(f'{CERTIFICATES}/{name}.key' for name in missing)}, so kubeadm cannot renew "
-            f"the certificates of {signed}",
-            "Renew them by your own means before they expire. The upgrade leaves them as they are and renews the "
-            "others. It ends with an error where one of them is not of the authority on the node, or has no key there.",
+            f"not on this node: {', '.join(f'{host.certificates_dir}/{name}.key' for name in missing)}, so kubeadm "
+            f"cannot renew the certificates of {signed}",
+            "Keep a copy of the keys with your backups, and renew the certificates by your own means. The upgrade "
+            "leaves them as they are and renews the others. It ends with an error where one of them is not of the "
+            "authority on the node, or has no key there.",
             rules.CERTIFICATE_SOURCE,
         )
     ]

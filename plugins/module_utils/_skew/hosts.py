@@ -18,6 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -72,6 +73,7 @@ def read_host(result: Json) -> Host | None:
         kubelet_groups=kubelet.get("client_o"),
         instance_config=kubelet.get("instance_config_present"),
         ca_keys_missing=_keys_missing(info),
+        certificates_dir=str(info.get("certificates_dir") or CERTIFICATES),
         runtime_name=str(runtime.get("name") or ""),
         runtime_version=str(runtime.get("version") or ""),
         foreign_manifests=[str(entry.get("file", "")) for entry in foreign],

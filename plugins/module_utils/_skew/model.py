@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import Requirement
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import Answer
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 Json = dict[str, t.Any]
@@ -266,6 +267,7 @@ class Host:
     """Whether /var/lib/kubelet/instance-config.yaml is there."""
     ca_keys_missing: list[str] = field(default_factory=list)
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
+    certificates_dir: str = CERTIFICATES
     runtime_name: str = ""
     runtime_version: str = ""
     foreign_manifests: list[str] = field(default_factory=list)
@@ -310,6 +312,10 @@ class Request:
     """The first control-plane node of the inventory; where it is not told, the first of `control_plane`."""
     etcd_members: list[Json] = field(default_factory=list)
     """Results of etcd_member, one of each control-plane node."""
+    backups: dict[str, Json] = field(default_factory=dict)
+    """Results of etcd_snapshot in check mode, by the control-plane node."""
+    without_backup: bool = False
+    """Whether the run saves no backup."""
     addons: list[Json] = field(default_factory=list)
     """Entries for the table of addons that the operator adds."""
     rollback_safe: bool = False

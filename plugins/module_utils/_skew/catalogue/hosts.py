@@ -53,12 +53,15 @@ ENTRIES: tuple[Entry, ...] = (
             "etcd is a static pod). kubeadm takes such an authority for managed by somebody else. It goes on without "
             "renewing the certificates that this one signed, and renews those of the others only.\n\n"
             "It ends with an error in the middle of the node's upgrade where a certificate of such an authority is "
-            "not signed by it, or where its own key is missing."
+            "not signed by it, or where its own key is missing.\n\n"
+            "A backup that is saved on this node has no key of these authorities, and is not enough to build the "
+            "cluster anew on other machines. The run says so when it saves one."
         ),
         cure=(
             "Where the key is kept elsewhere on purpose, renew the certificates by your own means before they expire, "
-            "and accept the finding. Where it got lost on one node only, copy it from another control-plane node, with "
-            "mode 0600. `kubeadm certs check-expiration` shows what is managed externally. "
+            "keep a copy of the key with your backups, and accept the finding. Where it got lost on one node only, "
+            "copy it from another control-plane node, with mode 0600. `kubeadm certs check-expiration` shows what is "
+            "managed externally. "
             "`control_plane_certificate_renewal: false` leaves all certificates as they are."
         ),
         sources=(rules.CERTIFICATE_SOURCE,),

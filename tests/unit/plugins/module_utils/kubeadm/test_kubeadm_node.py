@@ -48,7 +48,7 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["kubeadm"] == {"version": "", "package": None}
     assert info["kubelet"]["running"] is False
     assert info["container_runtime"] == {"name": "", "version": "", "socket": ""}
-    assert info["etcd"] == {"present": False, "data_dir": "", "db_bytes": 0}
+    assert info["etcd"] == {"present": False, "external": [], "data_dir": "", "db_bytes": 0}
     assert info["time"] == NOW
     assert info["clock"] == {"synchronised": None, "max_error_s": None, "asked_at": None}
     assert info["repositories"] == []
@@ -67,7 +67,7 @@ def test_a_control_plane(control_plane: Path) -> None:
     assert info["role"] == "control_plane"
     assert [pod["file"] for pod in info["foreign_manifests"]] == ["/etc/kubernetes/manifests/kube-apiserver.yaml.bak"]
     assert info["kubeadm_tmp_bytes"] == 5
-    assert info["etcd"] == {"present": True, "data_dir": "/var/lib/etcd", "db_bytes": 4}
+    assert info["etcd"] == {"present": True, "external": [], "data_dir": "/var/lib/etcd", "db_bytes": 4}
     assert (info["cgroup_version"], info["swap_on"], info["external_ca"]) == (2, True, True)
     assert info["os"] == {"id": "debian", "version_id": "12", "pretty_name": "Debian GNU/Linux 12 (bookworm)"}
     assert info["certificates"] == [
@@ -106,6 +106,60 @@ def test_authorities_without_their_keys(
     info = collect(Node(tmp_path), NOW)
     assert info["ca_keys_missing"] == expected
     assert info["external_ca"] is ("ca" in expected)
+
+
+def test_another_folder_of_certificates(control_plane: Path) -> None:
+    kubernetes = control_plane / "etc/kubernetes"
+    (kubernetes / "pki").rename(kubernetes / "ssl")
+    put(control_plane, "/etc/kubernetes/ssl/etcd/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    put(control_plane, "/etc/kubernetes/ssl/etcd/ca.key", "key")
+    # A certificate of before, which nothing uses.
+    put(control_plane, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    for manifest in (kubernetes / "manifests").iterdir():
+        manifest.write_text(manifest.read_text().replace("/etc/kubernetes/pki", "/etc/kubernetes/ssl"))
+    info = collect(Node(control_plane), NOW)
+    assert info["certificates_dir"] == "/etc/kubernetes/ssl"
+    paths = ["/etc/kubernetes/ssl/ca.crt", "/etc/kubernetes/ssl/etcd/ca.crt"]
+    assert [entry["path"] for entry in info["certificates"]] == paths
+    assert (info["ca_keys_missing"], info["external_ca"]) == (["ca"], True)
+
+
+def test_a_control_plane_with_external_etcd(control_plane: Path) -> None:
+    manifests = control_plane / "etc/kubernetes/manifests"
+    (manifests / "etcd.yaml").unlink()
+    text = (manifests / "kube-apiserver.yaml").read_text()
+    servers = "https://192.0.2.31:2379,https://192.0.2.32:2379"
+    (manifests / "kube-apiserver.yaml").write_text(text.replace("https://127.0.0.1:2379", servers))
+    etcd = collect(Node(control_plane), NOW)["etcd"]
+    assert (etcd["present"], etcd["external"]) == (False, servers.split(","))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("authentication: {x509: {clientCAFile: /etc/kubernetes/ssl/ca.crt}}\n", "/etc/kubernetes/ssl"),
+        ("authentication: {x509: {clientCAFile: /etc/bundle.pem}}\n", "/etc/kubernetes/pki"),
+        ("authentication: {}\n", "/etc/kubernetes/pki"),
+    ],
+)
+def test_the_folder_of_certificates_of_a_worker(tmp_path: Path, config: str, expected: str) -> None:
+    put(tmp_path, "/var/lib/kubelet/config.yaml", config)
+    assert collect(Node(tmp_path), NOW)["certificates_dir"] == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (("admin.conf", "controller-manager.conf", "ssl/apiserver.crt"), True),
+        # The kubeconfig of an administrator who works there.
+        (("admin.conf", "kubelet.conf"), False),
+        (("kubelet.conf",), False),
+    ],
+)
+def test_a_control_plane_without_any_manifest(tmp_path: Path, files: tuple[str, ...], expected: bool) -> None:
+    for name in files:
+        put(tmp_path, f"/etc/kubernetes/{name}", "a")
+    assert Node(tmp_path).is_control_plane() is expected
 
 
 def test_a_worker_never_has_the_key_of_an_authority(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_what_passes_by_itself_is_about_what_restarts() -> None:
     assert sorted(PASSING) == [
         "api-server-not-asked",
         "api-service-unavailable",
+        "backup-not-possible",
         "control-plane-unknown",
         "etcd-member-unhealthy",
         "etcd-no-leader",
