@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
@@ -67,6 +68,12 @@ def minors(running: t.Sequence[str], target: str | None) -> t.Iterator[str]:
         raise EvergreenError(f"There is no way from {begin[0]}.{begin[1]} to {target}: the major versions differ.")
     for number in range(begin[1], end[1] + 1):
         yield f"{begin[0]}.{number}"
+
+
+def shown(url: str) -> str:
+    """The address without a password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _minor(text: str) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def decide(
     target_programs = read_programs(programs or [], request.target)
     findings = [
         *plan.problems,
-        *target_findings(request),
+        *target_findings(request, plan.hops, plan.problems),
         *cluster_findings(cluster, states, request, plan),
         *config_findings(cluster, states, request, plan),
         *host_findings(hosts, states, request, plan, cluster, now),

@@ -242,6 +242,7 @@ class Host:
     packages: dict[str, Package] = field(default_factory=dict)
     repositories: list[Json] = field(default_factory=list)
     """As kubeadm_info returns them."""
+    package_sources_error: str = ""
     kubelet_client: str | None = None
     """Common name of the kubelet's client certificate."""
     kubelet_groups: list[str] | None = None
@@ -252,6 +253,8 @@ class Host:
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
     runtime_name: str = ""
     runtime_version: str = ""
+    sandbox: Json | None = None
+    """``{image, pinned}``; None where nobody asked."""
     foreign_manifests: list[str] = field(default_factory=list)
     """Files beside kubeadm's own manifests."""
     foreign_pods: dict[str, str] = field(default_factory=dict)
@@ -263,11 +266,26 @@ class Host:
 
 
 @dataclass
+class Repository:
+    """Where the run has packages from, and what became of asking there."""
+
+    url: str = ""
+    """Of a minor, with ``{minor}`` in its place; empty where the run names none on the nodes."""
+    key_fingerprint: str = ""
+    asked_by: str = ""
+    """The node that asked what it offers; empty where nobody did."""
+    error: str = ""
+    """Why there was no answer; empty where there was one."""
+
+
+@dataclass
 class Request:
     """What the operator asked for."""
 
     target: Version
     available: list[Version] = field(default_factory=list)
+    repository: Repository | None = None
+    """None where it was not told."""
     workers: str = "each_hop"
     worker_order: str = "emptiest"
     """Or ``inventory``: that of `places`."""
