@@ -66,14 +66,12 @@ options:
         description: The fingerprint of the key that is trusted, where one is named.
         type: str
         default: ""
-      asked_by:
-        description: The node that asked which versions there are; empty where nobody did.
-        type: str
-        default: ""
-      error:
-        description: Why it had no answer; empty where it had one.
-        type: str
-        default: ""
+      answers:
+        description:
+          - What became of it on each node that asked which versions there are, by its name.
+          - Empty is an answer, anything else the reason why there was none.
+        type: dict
+        default: {}
   workers:
     description:
       - V(each_hop) upgrades the workers in each hop.
@@ -845,8 +843,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "options": {
             "url": {"type": "str", "default": ""},
             "key_fingerprint": {"type": "str", "default": "", "no_log": False},
-            "asked_by": {"type": "str", "default": ""},
-            "error": {"type": "str", "default": ""},
+            "answers": {"type": "dict", "default": {}},
         },
     },
     "workers": {"type": "str", "choices": ["each_hop", "last_hop"], "default": "each_hop"},
@@ -918,9 +915,10 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         )
     available = [Version.parse(text) for text in params["available_versions"]]
     repository = Repository(**params["repository"]) if params["repository"] else None
+    unanswered = [error for error in repository.answers.values() if error] if repository else []
     hosts = [host for host in (read_host(result) for result in params["nodes"]) if host is not None]
     request = Request(
-        target=target_version(params["kubernetes_version"], available, repository.error if repository else ""),
+        target=target_version(params["kubernetes_version"], available, "; ".join(sorted(set(unanswered)))),
         available=available,
         repository=repository,
         workers=params["workers"],

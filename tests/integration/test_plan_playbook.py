@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import subprocess
 import sys
@@ -123,7 +124,9 @@ def test_without_blockers_it_ends_with_0(small: Cluster, never: None, tmp_path: 
 
 
 def test_a_repository_that_cannot_be_asked_is_a_blocker(small: Cluster, tmp_path: Path) -> None:
-    """This machine stands for the node that asks."""
+    """This machine stands for a worker that asks."""
+    here = platform.node().lower()
+    small.apply(node(here, labels={"pool": "plan"}))
     options = {
         "preflight_read_nodes": True,
         "preflight_ask_programs": False,
@@ -144,7 +147,7 @@ def test_a_repository_that_cannot_be_asked_is_a_blocker(small: Cluster, tmp_path
     assert (code, found["severity"]) == (2, "blocker")
     assert "http://127.0.0.1:1/v1.35/deb/Packages.gz cannot be read: " in found["evidence"]
     assert "Connection refused" in found["evidence"]
-    assert found["subject"].startswith("node/")
+    assert found["subject"] == f"node/{here}"
     # There was no folder of artifacts before.
     assert "Unable to find" not in said
     # The remedies, to the letter.
@@ -152,6 +155,7 @@ def test_a_repository_that_cannot_be_asked_is_a_blocker(small: Cluster, tmp_path
         assert name in found["remedy"]
         _code, _said, (noted,) = offered(**{name: "false"})
         assert noted["severity"] == "note"
+    remove(small, f"/api/v1/nodes/{here}")
 
 
 def test_a_terminal_has_colours_unless_it_wants_none(small: Cluster, tmp_path: Path) -> None:

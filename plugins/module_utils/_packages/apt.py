@@ -215,7 +215,7 @@ class NodeRepository:
 
     def _failed(self, command: str, said: str) -> AptError:
         errors = [line for line in said.splitlines() if line.startswith(("E:", "W:", "Err:"))]
-        told = " ".join(" ".join(errors or said.split()).split())[-_SAID:]
+        told = index.shown(" ".join(" ".join(errors or [said]).split()))[-_SAID:]
         if any(word in said for word in _UNSIGNED):
             hint = (
                 f"The key of the node does not vouch for the repository. If the one at "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
@@ -70,10 +69,9 @@ def minors(running: t.Sequence[str], target: str | None) -> t.Iterator[str]:
         yield f"{begin[0]}.{number}"
 
 
-def shown(url: str) -> str:
-    """The address without a password that may stand in it."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def shown(text: str) -> str:
+    """An address, or what was said of some, without the passwords that may stand in them."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def _minor(text: str) -> tuple[int, int]:

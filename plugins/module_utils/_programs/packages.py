@@ -20,6 +20,7 @@ from pathlib import Path
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.apt import NodeRepository
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.index import shown
 
 
 class NotFetched(Exception):
@@ -51,7 +52,7 @@ class Packages:
         for name in names:
             package = next((file for file in files if file.name.startswith((f"{name}_", f"{name}-{version}"))), None)
             if package is None:
-                raise NotFetched(f"{self._url} gave no package {name} {version}")
+                raise NotFetched(f"{shown(self._url)} gave no package {name} {version}")
             tree = self._folder(f"tree-{name}")
             if manager == "apt":
                 self._run("dpkg-deb", "-x", str(package), str(tree))
@@ -142,4 +143,4 @@ class Packages:
             raise NotFetched(f"{command[0]} did not end in time") from None
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip() or (done.stdout or b"").decode("utf-8", "replace")
-            raise NotFetched(f"{command[0]} failed with {done.returncode}: {' '.join(said.split())[-400:]}")
+            raise NotFetched(f"{command[0]} failed with {done.returncode}: {shown(' '.join(said.split()))[-400:]}")

@@ -272,10 +272,8 @@ class Repository:
     url: str = ""
     """Of a minor, with ``{minor}`` in its place; empty where the run names none on the nodes."""
     key_fingerprint: str = ""
-    asked_by: str = ""
-    """The node that asked what it offers; empty where nobody did."""
-    error: str = ""
-    """Why there was no answer; empty where there was one."""
+    answers: dict[str, str] = field(default_factory=dict)
+    """Why a node had no answer when it asked what is offered, empty where it had one; none where nobody asked."""
 
 
 @dataclass

@@ -59,13 +59,15 @@ def target_findings(request: Request, hops: t.Sequence[Hop], problems: t.Sequenc
     ahead = list(dict.fromkeys(Version.parse(hop["to"]) for hop in hops))
     if not ahead and problems:
         ahead = [request.target]
+    if not ahead:
+        return []
+    answers = request.repository.answers if request.repository else {}
     found, unknown = [], []
     for version in ahead:
         siblings = [v for v in request.available if (v.major, v.minor) == (version.major, version.minor)]
         if version in siblings:
             continue
-        asked = request.repository
-        if not siblings and (asked is None or not asked.asked_by or asked.error):
+        if not siblings and all(answers.values()):
             unknown.append(str(version))
             continue
         offered = f"of its minor they have {_some(siblings)}" if siblings else "they have none of its minor"
@@ -78,32 +80,32 @@ def target_findings(request: Request, hops: t.Sequence[Hop], problems: t.Sequenc
                 f"Choose {max(siblings)}, or correct the version." if siblings else _MIRROR,
             )
         )
-    return [*found, *_not_known(request, ", ".join(unknown)), *(_plain_http(request) if ahead else [])]
-
-
-def _not_known(request: Request, versions: str) -> list[Finding]:
-    asked = request.repository
-    if not versions or asked is None:
-        return []
-    if not asked.asked_by:
-        return [
+    if unknown and request.repository and not answers:
+        found.append(
             finding(
                 "version-not-offered",
                 NOTE,
                 "cluster",
-                f"the package repositories were not asked whether they offer {versions}",
+                f"the package repositories were not asked whether they offer {', '.join(unknown)}",
                 "See that every node can install it: the run finds out when it prepares them.",
             )
-        ]
+        )
+    # A node that is done already needs no packages.
+    touched = {name for hop in hops for name in (*hop["control_plane"], *hop["workers"])} if hops else set(answers)
+    return [*found, *_no_answer(answers, touched, ahead), *_plain_http(request)]
+
+
+def _no_answer(answers: dict[str, str], names: set[str], ahead: list[Version]) -> list[Finding]:
     return [
         finding(
             "version-not-offered",
             BLOCKER,
-            f"node/{asked.asked_by}",
-            f"it is not known whether the package repositories offer {versions}: {asked.error}",
-            f"See that {asked.asked_by} reaches that address: its name, route and proxy (node_prepare_environment). "
-            f"{_MIRROR}",
+            f"node/{name}",
+            f"it is not known whether this node can have {', '.join(map(str, ahead))}: {error}",
+            f"See that the node reaches that address: its name, route and proxy (node_prepare_environment). {_MIRROR}",
         )
+        for name, error in sorted(answers.items())
+        if error and name in names
     ]
 
 
