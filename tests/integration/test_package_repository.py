@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import subprocess
 import threading
 import typing as t
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import yaml
+from test_plan_playbook import command
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
@@ -276,3 +280,55 @@ def test_the_module_itself(apt: Apt, url: str, community: Signer) -> None:
     assert (first["changed"], second["changed"]) == (True, True)
     assert second["fingerprints"] == [community.fingerprint]
     assert apt.versions("kubeadm") == ["1.35.4-1.1"]
+
+
+DPKG = "Package: {}\nStatus: install ok installed\nMaintainer: t\nArchitecture: all\nVersion: 1\nDescription: x\n\n"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("role", "task", "lock"),
+    [
+        ("node_prepare/tasks/apt.yml", "Download the kubelet", "var/cache/apt/archives/lock"),
+        ("node_prepare/tasks/apt.yml", "Hold the packages", "var/lib/dpkg/lock"),
+        ("kubelet/tasks/main.yml", "Hold the kubelet's package", "var/lib/dpkg/lock"),
+    ],
+)
+def test_a_task_of_a_role_waits_for_another_apt(
+    scratch: Path, apt: Apt, url: str, community: Signer, role: str, task: str, lock: str
+) -> None:
+    """The task itself, out of its role; what runs at the same time ends when the task has met it."""
+    place = Path(url[len("file://") :])
+    package(place, "kubelet", "1.35.4")
+    community.sign(place)
+    have(apt, url)
+    admin = apt.root / "var/lib/dpkg"
+    (admin / "updates").mkdir()
+    (admin / "info").mkdir()
+    (admin / "available").touch()
+    if "dpkg" in lock:
+        (admin / "status").write_text("".join(DPKG.format(name) for name in ("kubeadm", "kubectl", "kubelet")))
+    (wanted,) = [each for each in yaml.safe_load((ROOT / "roles" / role).read_text()) if each["name"] == task]
+    variables = yaml.safe_load((ROOT / "roles/node_prepare/vars/main.yml").read_text())
+    variables |= {
+        "node_prepare_kubernetes_version": "1.35.4",
+        "node_prepare_allow_downgrade": False,
+        "node_prepare_parallel": 0,
+        "kubelet_package_manager": "apt",
+    }
+    env = {"APT_CONFIG": str(apt.config), "DPKG_ADMINDIR": str(admin)}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "environment": env, "tasks": [wanted]}
+    playbook = scratch / "play.yml"
+    playbook.write_text(json.dumps([play]))
+    argv, environment = command(playbook, scratch)
+    seen = ""
+    with (apt.root / lock).open("w") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen += line
+            if "RETRYING" in line:
+                fcntl.lockf(held, fcntl.LOCK_UN)
+    assert process.wait() == 0, seen
+    assert "RETRYING" in seen
