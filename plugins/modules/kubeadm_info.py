@@ -260,7 +260,7 @@ info:
           sample: unix:///run/containerd/containerd.sock
         sandbox:
           description:
-            - The image of the pods' sandboxes.
+            - The image of the pods' sandboxes. Null where there is no runtime to ask.
             - C(pinned) is whether the runtime reports it as pinned, so that the kubelet does not remove it; null where
               the image is not on the node, or there was no answer.
           type: dict

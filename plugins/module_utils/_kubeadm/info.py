@@ -255,18 +255,20 @@ def _runtime(node: Node) -> JsonDict:
     return {"name": name, "version": version, "socket": endpoint, "sandbox": _sandbox(node, endpoint)}
 
 
-def _sandbox(node: Node, endpoint: str) -> JsonDict:
-    """The image of the pods' sandboxes, and whether it is pinned; empty and None where that cannot be told."""
-    image, pinned = "", None
-    if endpoint and node.root == Path("/"):
-        service = ImageService(endpoint)
-        try:
-            # containerd from 2.0 on does not tell it over CRI.
-            image = service.sandbox_image() or configured_sandbox(node.output("containerd", "config", "dump"))
-            pinned = service.pinned(image) if image else None
-        except RuntimeAway:
-            pass
-    return {"image": image, "pinned": pinned}
+def _sandbox(node: Node, endpoint: str) -> JsonDict | None:
+    """The image of the pods' sandboxes, and whether it is pinned; empty and None where there was no answer.
+
+    None where there is nobody to ask, as in the files of another machine.
+    """
+    if not endpoint or node.root != Path("/"):
+        return None
+    service, image = ImageService(endpoint), ""
+    try:
+        # containerd from 2.0 on does not tell it over CRI.
+        image = service.sandbox_image() or configured_sandbox(node.output("containerd", "config", "dump"))
+        return {"image": image, "pinned": service.pinned(image) if image else None}
+    except RuntimeAway:
+        return {"image": image, "pinned": None}
 
 
 def configured_sandbox(dump: str) -> str:

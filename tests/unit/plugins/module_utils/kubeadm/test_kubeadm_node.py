@@ -47,8 +47,7 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["certificates"] == []
     assert info["kubeadm"] == {"version": "", "package": None}
     assert info["kubelet"]["running"] is False
-    nothing = {"image": "", "pinned": None}
-    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sandbox": nothing}
+    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sandbox": None}
     assert info["package_sources_error"] == ""
     assert info["etcd"] == {"present": False, "data_dir": "", "db_bytes": 0}
     assert info["time"] == NOW
