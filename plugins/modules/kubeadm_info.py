@@ -264,6 +264,14 @@ info:
           type: str
           returned: success
           sample: unix:///run/containerd/containerd.sock
+        sandbox:
+          description:
+            - The image of the pods' sandboxes. Null where there is no runtime to ask.
+            - C(pinned) is whether the runtime reports it as pinned, so that the kubelet does not remove it; null where
+              the image is not on the node, or there was no answer.
+          type: dict
+          returned: success
+          sample: {"image": "registry.k8s.io/pause:3.10", "pinned": true}
     packages:
       description: Installed packages that belong to Kubernetes and its container runtime.
       type: dict
@@ -318,6 +326,11 @@ info:
               fingerprint: DE15B14486CD377B9E876E1A234654DA9A296436
               expires: "2026-12-29T14:59:44Z"
               revoked: false
+    package_sources_error:
+      description: Why apt cannot read its own sources. Empty where it can, and without apt.
+      type: str
+      returned: success
+      sample: ""
     cgroup_version:
       description: V(1) or V(2), as the kubelet sees it.
       type: int

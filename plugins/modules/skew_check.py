@@ -50,6 +50,28 @@ options:
     type: list
     elements: str
     default: []
+  repository:
+    description:
+      - Where the run has packages from, and what became of asking there. A version of which nobody knows whether it is
+        offered is a blocker where it was asked for, and a note where it was not.
+      - Without this option, nothing is said of versions that O(available_versions) does not tell of.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      url:
+        description: The repository that the run names on the nodes; empty where they have their own.
+        type: str
+        default: ""
+      key_fingerprint:
+        description: The fingerprint of the key that is trusted, where one is named.
+        type: str
+        default: ""
+      answers:
+        description:
+          - What became of it on each node that asked which versions there are, by its name.
+          - Empty is an answer, anything else the reason why there was none.
+        type: dict
+        default: {}
   workers:
     description:
       - V(each_hop) upgrades the workers in each hop.
@@ -899,7 +921,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import j
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.decisions import decide
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import foresee
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import DRAIN, Request
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import DRAIN, Repository, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
@@ -911,6 +933,14 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubernetes_version": {"type": "str", "required": True},
     "available_versions": {"type": "list", "elements": "str", "default": []},
+    "repository": {
+        "type": "dict",
+        "options": {
+            "url": {"type": "str", "default": ""},
+            "key_fingerprint": {"type": "str", "default": "", "no_log": False},
+            "answers": {"type": "dict", "default": {}},
+        },
+    },
     "workers": {"type": "str", "choices": ["each_hop", "last_hop"], "default": "each_hop"},
     "worker_groups": {"type": "list", "elements": "str", "default": []},
     "worker_order": {"type": "str", "choices": ["emptiest", "inventory"], "default": "emptiest"},
@@ -1012,10 +1042,13 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             hint="Give the one that is to be next.",
         )
     available = [Version.parse(text) for text in params["available_versions"]]
+    repository = Repository(**params["repository"]) if params["repository"] else None
+    unanswered = [error for error in repository.answers.values() if error] if repository else []
     hosts = [host for host in (read_host(result) for result in params["nodes"]) if host is not None]
     request = Request(
-        target=target_version(params["kubernetes_version"], available),
+        target=target_version(params["kubernetes_version"], available, "; ".join(sorted(set(unanswered)))),
         available=available,
+        repository=repository,
         workers=params["workers"],
         worker_order=params["worker_order"],
         worker_groups=[parse(selector) for selector in params["worker_groups"]],

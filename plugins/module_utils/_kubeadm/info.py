@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import time
 import typing as t
@@ -17,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService, RuntimeAway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
@@ -39,6 +41,7 @@ _CERTIFICATE_FILES = (
 _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
 # Certificate authorities of kubeadm, by their paths without the ending.
 _AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
+_SANDBOX = re.compile(r"""^\s*sandbox(?:_image)?\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
 
 
@@ -116,6 +119,7 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "ca_keys_missing": keys_missing,
         "package_manager": _package_manager(node),
         "repositories": read_repositories(node),
+        "package_sources_error": _package_sources_error(node),
         "kubeadm_tmp_bytes": node.tree_bytes(node_paths.KUBEADM_TMP),
         "kubeadm_tmp": node.names(node_paths.KUBEADM_TMP),
         "time": moment,
@@ -252,7 +256,29 @@ def _runtime(node: Node) -> JsonDict:
         version = node.version_of("crio" if name == "cri-o" else "containerd", "--version")
     elif endpoint:
         version = node.version_of("crictl", "--runtime-endpoint", endpoint, "version")
-    return {"name": name, "version": version, "socket": endpoint}
+    return {"name": name, "version": version, "socket": endpoint, "sandbox": _sandbox(node, endpoint)}
+
+
+def _sandbox(node: Node, endpoint: str) -> JsonDict | None:
+    """The image of the pods' sandboxes, and whether it is pinned; empty and None where there was no answer.
+
+    None where there is nobody to ask, as in the files of another machine.
+    """
+    if not endpoint or node.root != Path("/"):
+        return None
+    service, image = ImageService(endpoint), ""
+    try:
+        # containerd from 2.0 on does not tell it over CRI.
+        image = service.sandbox_image() or configured_sandbox(node.output("containerd", "config", "dump"))
+        return {"image": image, "pinned": service.pinned(image) if image else None}
+    except RuntimeAway:
+        return {"image": image, "pinned": None}
+
+
+def configured_sandbox(dump: str) -> str:
+    """The image of sandboxes in what ``containerd config dump`` prints, of any version of its configuration."""
+    found = _SANDBOX.search(dump)
+    return found[1] if found else ""
 
 
 def _package_manager(node: Node) -> str:
@@ -260,6 +286,14 @@ def _package_manager(node: Node) -> str:
         if node.find(command):
             return name
     return ""
+
+
+def _package_sources_error(node: Node) -> str:
+    """Why apt cannot read its own sources, without asking any of them; empty where it can."""
+    if node.root != Path("/") or not node.find("apt-get"):
+        return ""
+    said = node.complaint("apt-get", "indextargets")
+    return " ".join(line for line in said.splitlines() if line.startswith("E:"))
 
 
 def _dpkg_packages(node: Node) -> dict[str, dict[str, object]]:

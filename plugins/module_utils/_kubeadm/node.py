@@ -101,22 +101,29 @@ class Node:
 
     def output(self, command: str, *arguments: str, executable: str = "", any_rc: bool = False) -> str:
         """What a command prints; empty where it is missing, takes longer than 10 s or (unless `any_rc`) fails."""
+        done = self._run(command, *arguments, executable=executable)
+        return done.stdout.decode("utf-8", "replace") if done and (any_rc or done.returncode == 0) else ""
+
+    def complaint(self, command: str, *arguments: str) -> str:
+        """What a command that fails says about it; empty where it does not fail, or did not end."""
+        done = self._run(command, *arguments)
+        return done.stderr.decode("utf-8", "replace") if done and done.returncode else ""
+
+    def _run(self, command: str, *arguments: str, executable: str = "") -> subprocess.CompletedProcess[bytes] | None:
         program = executable or self.find(command)
         if not program:
-            return ""
+            return None
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 [command, *arguments],
                 executable=program,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=COMMAND_TIMEOUT_S,
                 check=False,
             )
         except (OSError, subprocess.SubprocessError):
-            return ""
-        return done.stdout.decode("utf-8", "replace") if any_rc or done.returncode == 0 else ""
+            return None
 
     def version_of(self, command: str, *arguments: str, executable: str = "") -> str:
         """``1.35.4``: the first version in what a command prints; empty where there is none."""

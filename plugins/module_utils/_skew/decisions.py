@@ -110,7 +110,7 @@ def decide(
     target_programs = read_programs(programs or [], request.target)
     findings = [
         *plan.problems,
-        *target_findings(request),
+        *target_findings(request, plan.hops, plan.problems),
         *cluster_findings(cluster, states, request, plan),
         *system_pod_findings(cluster, now),
         *config_findings(cluster, states, request, plan),

@@ -50,7 +50,7 @@ def host_findings(
         subject = f"node/{host.name}"
         ahead = versions_ahead(plan, host.name)
         config = cluster.kubelet_config
-        found += machine_findings(host, subject, request, config, upgraded=bool(ahead), now=now)
+        found += machine_findings(host, subject, request, config, ahead=ahead, now=now)
         found += _certificates(host, subject, now)
         found += _kubelet_flags_file(host, subject, ahead)
         found += _kubelet_files(host, subject, {version.minor for version in ahead})

@@ -25,19 +25,20 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 
 def machine_findings(
-    host: Host, subject: str, request: Request, kubelet_config: Json | None, *, upgraded: bool, now: float
+    host: Host, subject: str, request: Request, kubelet_config: Json | None, *, ahead: list[Version], now: float
 ) -> list[Finding]:
-    """`upgraded` is whether a hop of the plan has this node; `now` is in seconds since the epoch."""
+    """`ahead` are the versions that this node goes through; `now` is in seconds since the epoch."""
     return [
         *_cgroup(host, subject, request, kubelet_config),
         *_swap(host, subject, kubelet_config),
         *_kernel(host, subject, request),
         *_disk(host, subject),
-        *(_image_disk(host, subject) if upgraded else []),
+        *(_image_disk(host, subject) if ahead else []),
         *_inodes(host, subject),
         *_leftovers(host, subject),
         *_clock(host, subject, now),
         *_runtime(host, subject, request),
+        *_sandbox(host, subject, ahead),
     ]
 
 
@@ -227,5 +228,41 @@ def _runtime(host: Host, subject: str, request: Request) -> list[Finding]:
             f"{host.runtime_name} {since} or newer",
             f"Upgrade {host.runtime_name} to {since} or newer while the node is drained.",
             rules.RUNTIME_CONFIG_SOURCE,
+        )
+    ]
+
+
+def _sandbox(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:
+    """Whether the kubelet will go on to spare the image that every pod needs."""
+    since = rules.PINNED_SANDBOX_NEEDED_SINCE
+    if host.sandbox is None or host.sandbox.get("pinned") or not any(version.minor >= since for version in ahead):
+        return []
+    image = str(host.sandbox.get("image") or "")
+    if not image or host.sandbox.get("pinned") is None:
+        return [
+            finding(
+                "sandbox-image-not-pinned",
+                NOTE,
+                subject,
+                f"it is not known whether {host.runtime_name or 'the container runtime'} has the image of the pods' "
+                f"sandboxes pinned{f': {image} is not on the node' if image else ''}",
+                "See that one is: crictl images --pinned",
+                rules.PINNED_SANDBOX_SOURCE,
+            )
+        ]
+    cure = (
+        f'name it in pinned_images of CRI-O\'s configuration: pinned_images = ["{image}"], and systemctl reload crio'
+        if host.runtime_name == "cri-o"
+        else f"ctr -n k8s.io images label {image} io.cri-containerd.pinned=pinned"
+    )
+    return [
+        finding(
+            "sandbox-image-not-pinned",
+            WARNING,
+            subject,
+            f"{image}, the image of the pods' sandboxes, is not pinned; a kubelet from 1.{since} on removes it with "
+            "other images when the disk fills, and no pod starts where it cannot be pulled again",
+            f"On {host.name}: {cure}",
+            rules.PINNED_SANDBOX_SOURCE,
         )
     ]

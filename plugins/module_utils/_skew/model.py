@@ -259,6 +259,7 @@ class Host:
     packages: dict[str, Package] = field(default_factory=dict)
     repositories: list[Json] = field(default_factory=list)
     """As kubeadm_info returns them."""
+    package_sources_error: str = ""
     kubelet_client: str | None = None
     """Common name of the kubelet's client certificate."""
     kubelet_groups: list[str] | None = None
@@ -270,6 +271,8 @@ class Host:
     certificates_dir: str = CERTIFICATES
     runtime_name: str = ""
     runtime_version: str = ""
+    sandbox: Json | None = None
+    """``{image, pinned}``; None where nobody asked."""
     foreign_manifests: list[str] = field(default_factory=list)
     """Files beside kubeadm's own manifests."""
     foreign_pods: dict[str, str] = field(default_factory=dict)
@@ -285,11 +288,24 @@ DRAIN = Options(ignore_daemonsets=True, wait_timeout=900)
 
 
 @dataclass
+class Repository:
+    """Where the run has packages from, and what became of asking there."""
+
+    url: str = ""
+    """Of a minor, with ``{minor}`` in its place; empty where the run names none on the nodes."""
+    key_fingerprint: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    """Why a node had no answer when it asked what is offered, empty where it had one; none where nobody asked."""
+
+
+@dataclass
 class Request:
     """What the operator asked for."""
 
     target: Version
     available: list[Version] = field(default_factory=list)
+    repository: Repository | None = None
+    """None where it was not told."""
     workers: str = "each_hop"
     worker_order: str = "emptiest"
     """Or ``inventory``: that of `places`."""

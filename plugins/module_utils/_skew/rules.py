@@ -175,6 +175,10 @@ BACKUP_MANIFEST_SOURCE = "https://github.com/kubernetes/kubernetes/issues/129364
 KUBEADM_STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 BACKUP_ENDINGS = (".bak", ".backup", ".old", ".orig", ".save", ".rpmsave", ".dpkg-old", "~")
 
+# Until then the kubelet spares the image of --pod-infra-container-image, from then on what the runtime has pinned.
+PINNED_SANDBOX_NEEDED_SINCE = 35
+PINNED_SANDBOX_SOURCE = "https://github.com/kubernetes/kubernetes/pull/133779"
+
 RUNTIME_CONFIG_NEEDED_SINCE = 38
 RUNTIME_CONFIG_SOURCE = "https://github.com/kubernetes/kubernetes/pull/139121"
 # The oldest version of a runtime that has the call RuntimeConfig, by which the kubelet learns the cgroup driver.
@@ -223,6 +227,7 @@ HOSTNAME_SOURCE = "https://github.com/kubernetes/kubeadm/issues/3244"
 
 KUBELET_SERVER_SOURCE = "https://github.com/kubernetes/kubernetes/issues/127316"
 PACKAGES_SOURCE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
+APT_SOURCES_SOURCE = "https://manpages.debian.org/bookworm/apt/sources.list.5.en.html"
 REPOSITORY_SOURCE = "https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/"
 REPOSITORY_KEY_SOURCE = "https://github.com/kubernetes/release/issues/3818"
 REPOSITORY_KEY_SOON_DAYS = 30

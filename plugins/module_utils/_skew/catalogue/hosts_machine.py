@@ -168,4 +168,24 @@ ENTRIES: tuple[Entry, ...] = (
         cure=("Upgrade the runtime while the node is drained, before the version that needs it."),
         sources=(rules.RUNTIME_CONFIG_SOURCE,),
     ),
+    Entry(
+        id="sandbox-image-not-pinned",
+        severities=(WARNING, NOTE),
+        title="The image of the pods' sandboxes is not pinned",
+        meaning=(
+            "Each pod has a sandbox, whose image (`pause`) the runtime names in its configuration. The kubelet "
+            "removes images that it sees no container of when the disk fills. Until 1.34 it spares the image of "
+            "`--pod-infra-container-image`; that flag is gone in 1.35, and only an image that the runtime reports as "
+            "pinned is spared. containerd pins the one that it pulled itself, from 1.7.3 on, and CRI-O pins its own. "
+            "One that was imported, or that an older containerd pulled, may not be: days after a green upgrade no pod "
+            "starts where it cannot be pulled again.\n\nA note says that the runtime did not tell, or that the image "
+            "of its configuration is not on the node."
+        ),
+        cure=(
+            "`ctr -n k8s.io images label IMAGE io.cri-containerd.pinned=pinned`, on every node that is named; "
+            "containerd from 1.6.25 and 1.7.10 on goes by that label. Upgrade an older one. For CRI-O, "
+            "`pinned_images` in its configuration. `crictl images --pinned` shows it."
+        ),
+        sources=(rules.PINNED_SANDBOX_SOURCE, "https://github.com/containerd/containerd/pull/9382"),
+    ),
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect, configured_sandbox
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Busy, Runner
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.upgrade import missing_manifests
@@ -47,7 +47,8 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["certificates"] == []
     assert info["kubeadm"] == {"version": "", "package": None}
     assert info["kubelet"]["running"] is False
-    assert info["container_runtime"] == {"name": "", "version": "", "socket": ""}
+    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sandbox": None}
+    assert info["package_sources_error"] == ""
     assert info["etcd"] == {"present": False, "external": [], "data_dir": "", "db_bytes": 0}
     assert info["time"] == NOW
     assert info["clock"] == {"synchronised": None, "max_error_s": None, "asked_at": None}
@@ -189,6 +190,43 @@ def test_kubelet_and_runtime(tmp_path: Path) -> None:
     assert info["kubelet"]["running"] is True
     assert info["kubelet"]["started_epoch"] == pytest.approx(1002.5)
     assert info["container_runtime"]["name"] == "cri-o"
+
+
+@pytest.mark.parametrize(
+    ("dump", "image"),
+    [
+        # containerd 1.6 and 1.7, its configuration of version 2
+        (
+            (
+                '  [plugins."io.containerd.grpc.v1.cri"]\n    restrict_oom_score_adj = false\n'
+                '    sandbox_image = "registry.internal.example/pause:3.9"\n    selinux_category_range = 1024\n'
+            ),
+            "registry.internal.example/pause:3.9",
+        ),
+        # containerd 2, version 3
+        (
+            (
+                "  [plugins.'io.containerd.cri.v1.images']\n    snapshotter = 'overlayfs'\n"
+                "    [plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
+                "      sandbox = 'registry.k8s.io/pause:3.10'\n        sandboxer = 'podsandbox'\n"
+            ),
+            "registry.k8s.io/pause:3.10",
+        ),
+        ("        sandboxer = 'podsandbox'\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_image_of_sandboxes_that_containerd_is_configured_with(dump: str, image: str) -> None:
+    assert configured_sandbox(dump) == image
+
+
+def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
+    put(tmp_path, "/usr/bin/good", "#!/bin/sh\necho W: old >&2\n")
+    put(tmp_path, "/usr/bin/bad", "#!/bin/sh\necho E: no source of $1 >&2\nexit 100\n")
+    for name in ("good", "bad"):
+        (tmp_path / "usr/bin" / name).chmod(0o755)
+    node = Node(tmp_path)
+    assert [node.complaint(name, "x") for name in ("good", "bad", "none")] == ["", "E: no source of x\n", ""]
 
 
 def runner(root: Path) -> Runner:

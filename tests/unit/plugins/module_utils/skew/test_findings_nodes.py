@@ -95,6 +95,13 @@ CLEAN: dict[str, t.Any] = {
 }
 
 
+PAUSE = "registry.internal.example/pause:3.9"
+
+
+def runtime(image: str = PAUSE, *, pinned: bool | None) -> dict[str, t.Any]:
+    return {"name": "containerd", "version": "2.1.4", "sandbox": {"image": image, "pinned": pinned}}
+
+
 def test_a_clean_node() -> None:
     assert judged(CLEAN) == []
 
@@ -126,6 +133,14 @@ def test_a_clean_node() -> None:
         ({"kubeadm_tmp_bytes": 702 * MIB}, [("note", "upgrade-leftovers")]),
         ({"container_runtime": {"name": "cri-o", "version": "1.27.1"}}, [("note", "container-runtime-old")]),
         ({"container_runtime": {"name": "cri-o", "version": "1.34.0"}}, []),
+        ({"container_runtime": runtime(pinned=True)}, []),
+        ({"container_runtime": runtime(pinned=False)}, [("warning", "sandbox-image-not-pinned")]),
+        ({"container_runtime": runtime(pinned=None)}, [("note", "sandbox-image-not-pinned")]),
+        ({"container_runtime": runtime(image="", pinned=None)}, [("note", "sandbox-image-not-pinned")]),
+        (
+            {"package_sources_error": "E: Conflicting values set for option Signed-By regarding source x"},
+            [("blocker", "package-sources-broken")],
+        ),
         (
             {"foreign_manifests": [{"file": "/etc/kubernetes/manifests/x.yaml", "error": "it is not a Pod"}]},
             [("warning", "manifest-unreadable")],
@@ -138,6 +153,15 @@ def test_a_clean_node() -> None:
 )
 def test_machine(changes: dict[str, t.Any], expected: list[tuple[str, str]]) -> None:
     assert said(judged({**CLEAN, **changes})) == expected
+
+
+def test_an_image_of_sandboxes_that_is_not_pinned() -> None:
+    (entry,) = judged({**CLEAN, "container_runtime": runtime(pinned=False)}, "1.35.4")
+    assert f"ctr -n k8s.io images label {PAUSE} io.cri-containerd.pinned=pinned" in entry["remedy"]
+    (entry,) = judged({**CLEAN, "container_runtime": {**runtime(pinned=False), "name": "cri-o"}}, "1.35.4")
+    assert f'pinned_images = ["{PAUSE}"]' in entry["remedy"]
+    # Until 1.34 the kubelet has a flag for it.
+    assert judged({**CLEAN, "container_runtime": runtime(pinned=False)}, "1.34.9") == []
 
 
 def test_a_clock_is_said_to_be_wrong_by_what_is_proven() -> None:
