@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
@@ -97,8 +99,27 @@ def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
     return found
 
 
+def hosts_of_one_node(hosts: Mapping[str, str]) -> list[Finding]:
+    """Nodes that several hosts of the inventory say to be: a run would act on one of them, and take it for all."""
+    by_node: dict[str, list[str]] = {}
+    for host, node in hosts.items():
+        by_node.setdefault(node, []).append(host)
+    return [
+        finding(
+            "inventory-hosts-of-one-node",
+            BLOCKER,
+            f"node/{node}",
+            f"the hosts {', '.join(sorted(names)[:-1])} and {max(names)} of the inventory are this one node",
+            "Leave one of them in the inventory. Where they are machines of their own, one is a copy of the other: reset "
+            "it with kubeadm, and join it under a name of its own.",
+        )
+        for node, names in sorted(by_node.items())
+        if len(names) > 1
+    ]
+
+
 def _inventory(states: list[NodeState], request: Request) -> list[Finding]:
-    found = []
+    found = hosts_of_one_node(request.inventory_hosts)
     roles = {state.name: state.role for state in states}
     for name in request.inventory or []:
         if name not in roles:
