@@ -110,8 +110,8 @@ def hosts_of_one_node(hosts: Mapping[str, str]) -> list[Finding]:
             BLOCKER,
             f"node/{node}",
             f"the hosts {', '.join(sorted(names)[:-1])} and {max(names)} of the inventory are this one node",
-            "Leave one of them in the inventory. Where they are machines of their own, one is a copy of the other: reset "
-            "it with kubeadm, and join it under a name of its own.",
+            "Leave one of them in the inventory. Where they are machines of their own, one is a copy of the other: "
+            "reset it with kubeadm, and join it under a name of its own.",
         )
         for node, names in sorted(by_node.items())
         if len(names) > 1
