@@ -54,6 +54,11 @@ options:
     type: list
     elements: str
     default: []
+  inventory_hosts:
+    description:
+      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
+    type: dict
+    default: {}
   accepted_findings:
     description:
       - Findings that do not count. They are returned in RV(accepted) with their reason.
@@ -249,6 +254,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "control_plane": {"type": "bool", "default": True},
     "kubelets": {"type": "bool", "default": False},
     "control_plane_nodes": {"type": "list", "elements": "str", "default": []},
+    "inventory_hosts": {"type": "dict", "default": {}},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -275,6 +281,7 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
         control_plane=params["control_plane"],
         kubelets=params["kubelets"],
         order=params["control_plane_nodes"],
+        hosts=params["inventory_hosts"],
     )
     wanted = Wanted(request.target.minor, False)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()

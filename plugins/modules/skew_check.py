@@ -208,6 +208,11 @@ options:
       - Names of all nodes that the run will touch. Compared with the nodes of the cluster where it is given.
     type: list
     elements: str
+  inventory_hosts:
+    description:
+      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
+    type: dict
+    default: {}
   control_plane_nodes:
     description:
       - Names of the control-plane nodes, in the order in which they are upgraded.
@@ -974,6 +979,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "nodes": {"type": "list", "elements": "dict", "default": []},
     "programs": {"type": "list", "elements": "dict", "default": []},
     "inventory_nodes": {"type": "list", "elements": "str"},
+    "inventory_hosts": {"type": "dict", "default": {}},
     "control_plane_nodes": {"type": "list", "elements": "str"},
     "first_control_plane_node": {"type": "str"},
     "etcd_members": {"type": "list", "elements": "dict", "default": []},
@@ -1057,6 +1063,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         patch_without_drain=params["patch_without_drain"],
         etcd_bridges={str(minor): str(tag or "") for minor, tag in params["etcd_bridges"].items()},
         inventory=params["inventory_nodes"],
+        inventory_hosts=params["inventory_hosts"],
         control_plane=params["control_plane_nodes"],
         first_control_plane=params["first_control_plane_node"],
         etcd_images=etcd_images(params["programs"]),

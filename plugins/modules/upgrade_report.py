@@ -151,6 +151,7 @@ report:
           C(failures), the first 100 with C(time), C(error), C(message) and C(after_s),
           and C(failed_seconds), every second in which a request failed.
         - C(longest_gap_s) is the longest time without a good answer, in seconds; null where nothing was measured.
+        - C(measured_until) is when the measurement ended, where that was before the end of the run; else null.
       type: dict
       sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": []}, "services": {}}
     evictions:

@@ -10,7 +10,7 @@ The Lease is ``coordination.k8s.io/v1``. Its holder is free to act until
 (https://kubernetes.io/docs/concepts/architecture/leases/). All times are those
 of the API server, so that contenders need no common clock of their own.
 Before that time it may be taken over only where the process that controls the
-holder's run is seen to be gone.
+holder's run is seen to be gone, and never while that is seen alive.
 """
 
 from __future__ import annotations
@@ -130,8 +130,11 @@ def why_ended(lease: dict[str, t.Any], now: datetime | None, holder_controller: 
     """Why the holder's run counts as ended; None where it may be at work.
 
     `holder_controller` says whether the process that controls it is ``alive``,
-    ``gone`` or ``unknown``. Without a time nothing has expired.
+    ``gone`` or ``unknown``. One that is seen at work has not ended, whatever
+    the time. Without a time nothing has expired.
     """
+    if holder_controller == ALIVE:
+        return None
     if now is not None and is_expired(lease, now):
         return EXPIRED
     return CONTROLLER_GONE if holder_controller == GONE else None
@@ -256,7 +259,8 @@ def refusal(
     if expires is None:
         until = "it has no expiry"
     else:
-        until = f"it expires at {state['expires_at']}, in {max(0, round((expires - now).total_seconds()))} s"
+        left = round((expires - now).total_seconds())
+        until = f"it expires at {state['expires_at']}, in {left} s" if left > 0 else f"it expired {-left} s ago"
     message = (
         f"The upgrade lock {namespace}/{name} is held by {state['holder']}{purpose} since {state['acquired_at']}, "
         f"last renewed {state['renewed_at']}; {until}. "
@@ -266,7 +270,9 @@ def refusal(
         message += "It does not say which process controls that run."
         hint = "Wait for that run to end. If it is dead, its lock is taken over once it has expired."
     elif holder_controller == ALIVE:
-        message += f"The process that controls that run, {by['pid']} on {by['host']}, is alive."
+        message += (
+            f"The process that controls that run, {by['pid']} on {by['host']}, is alive, so its lock is not taken."
+        )
         hint = (
             f"Wait for that run to end, or end that process: the next run that begins on {by['host']} then takes the "
             "lock over at once."

@@ -93,6 +93,19 @@ def entry(
     return made
 
 
+def obstacle(path: str) -> str:
+    """What keeps a file from being written at `path`, in words; empty where nothing is seen to."""
+    folder = os.path.abspath(path)
+    if os.path.lexists(folder) and not (os.path.isfile(folder) and os.access(folder, os.W_OK)):
+        return f"{folder} is no file that can be written"
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if os.path.isfile(folder) and folder != os.path.abspath(path):
+        return f"{folder} is no folder"
+    folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"nothing can be written in {folder}"
+
+
 def append(path: str, line: Mapping[str, t.Any], *, fresh: bool = False) -> None:
     """Add `line` to the file at `path` in one write, and return when it is on disk.
 

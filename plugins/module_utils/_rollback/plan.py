@@ -16,7 +16,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off im
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import node_not_ready
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import hosts_of_one_node, node_not_ready
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_rollback import (
     control_plane_findings,
     kubelet_findings,
@@ -43,12 +43,16 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 @dataclass
 class Request:
-    """What is to go back to `target`. `order` names the control-plane nodes as the upgrade takes them."""
+    """What is to go back to `target`. `order` names the control-plane nodes as the upgrade takes them.
+
+    `hosts` has the names of nodes by the hosts of the inventory.
+    """
 
     target: Version
     control_plane: bool = True
     kubelets: bool = False
     order: list[str] = field(default_factory=list)
+    hosts: dict[str, str] = field(default_factory=dict)
 
 
 class RollbackPlan(t.TypedDict):
@@ -82,7 +86,7 @@ def make_plan(
     states = node_states(cluster)
     planes = [state for state in states if state.is_control_plane]
     servers = [state.api_server for state in planes if state.api_server]
-    findings: list[Finding] = []
+    findings: list[Finding] = hosts_of_one_node(request.hosts)
     if not servers:
         findings.append(
             finding(

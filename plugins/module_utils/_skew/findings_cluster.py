@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import readiness
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
@@ -104,10 +106,27 @@ def node_not_ready(node: Json, *, of_run: bool) -> Finding:
         api.why_not(node, "Ready"),
         see if of_run else f"Nothing for this run, which leaves the node alone and does not wait for it. {see}",
     )
+def hosts_of_one_node(hosts: Mapping[str, str]) -> list[Finding]:
+    """Nodes that several hosts of the inventory say to be: a run would act on one of them, and take it for all."""
+    by_node: dict[str, list[str]] = {}
+    for host, node in hosts.items():
+        by_node.setdefault(node, []).append(host)
+    return [
+        finding(
+            "inventory-hosts-of-one-node",
+            BLOCKER,
+            f"node/{node}",
+            f"the hosts {', '.join(sorted(names)[:-1])} and {max(names)} of the inventory are this one node",
+            "Leave one of them in the inventory. Where they are machines of their own, one is a copy of the other: "
+            "reset it with kubeadm, and join it under a name of its own.",
+        )
+        for node, names in sorted(by_node.items())
+        if len(names) > 1
+    ]
 
 
 def _inventory(states: list[NodeState], request: Request) -> list[Finding]:
-    found = []
+    found = hosts_of_one_node(request.inventory_hosts)
     roles = {state.name: state.role for state in states}
     for name in request.inventory or []:
         if name not in roles:

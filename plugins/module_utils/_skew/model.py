@@ -323,6 +323,8 @@ class Request:
     """Tags of the etcd image that kubeadm of a Kubernetes version deploys, where it was asked."""
     inventory: list[str] | None = None
     """Names of all nodes that the run will touch; None where it was not told."""
+    inventory_hosts: dict[str, str] = field(default_factory=dict)
+    """Names of nodes by the hosts of the inventory that are to be them."""
     control_plane: list[str] | None = None
     first_control_plane: str | None = None
     """The first control-plane node of the inventory; where it is not told, the first of `control_plane`."""

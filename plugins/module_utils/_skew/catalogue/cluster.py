@@ -68,6 +68,15 @@ ENTRIES: tuple[Entry, ...] = (
         cure="Correct the inventory. Where a node's name differs from the host's name, tell the node's name.",
     ),
     Entry(
+        id="inventory-hosts-of-one-node",
+        severities=(BLOCKER,),
+        title="Several hosts of the inventory are one node",
+        meaning="Two hosts gave the same node name: one machine is in the inventory under two names, or one machine is "
+        "a copy of the other. The run would act on one of them and report both as done.",
+        cure="Leave one of the names in the inventory. Reset a machine that is a copy with `kubeadm reset`, and join "
+        "it to the cluster under a name of its own.",
+    ),
+    Entry(
         id="cluster-node-not-in-inventory",
         severities=(
             BLOCKER,

@@ -70,7 +70,7 @@ def test_held(found: dict[str, t.Any] | None, action: str, previous: str | None)
         pytest.param(lease("b@two"), "gone", "take_over", "controller_gone", id="held, gone"),
         pytest.param(lease("b@two", renewed_ago=None), "gone", "take_over", "controller_gone", id="no expiry, gone"),
         pytest.param(lease("b@two", renewed_ago=60), "gone", "take_over", "expired", id="expired, gone"),
-        pytest.param(lease("b@two", renewed_ago=60), "alive", "take_over", "expired", id="expired, alive"),
+        pytest.param(lease("b@two", renewed_ago=60), "alive", "refuse", None, id="expired, alive"),
         pytest.param(lease("b@two", renewed_ago=60), "unknown", "take_over", "expired", id="expired, unknown"),
         pytest.param(lease("a@one"), "gone", "renew", None, id="own"),
         pytest.param(None, "unknown", "create", None, id="no lease"),
@@ -223,6 +223,14 @@ def test_refusal_says_who_since_when_until_when_and_what_to_do() -> None:
     ):
         assert part in message
     assert "kubectl -n kube-system delete lease evergreen-kubeadm-upgrade" in hint
+
+
+def test_refusal_says_that_the_time_of_a_living_holder_is_over() -> None:
+    found = lease("b@two", renewed_ago=90, annotations={decisions.CONTROLLER_ANNOTATION: json.dumps(PROCESS)})
+    message, hint = decisions.refusal(decisions.describe(found), identity=IDENTITY, now=NOW, holder_controller="alive")
+    assert "it expired 30 s ago" in message
+    assert "is alive, so its lock is not taken" in message
+    assert "end that process" in hint
 
 
 @pytest.mark.parametrize(

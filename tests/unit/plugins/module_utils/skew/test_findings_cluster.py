@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import hosts_of_one_node
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     cluster,
     control_plane,
@@ -92,6 +93,12 @@ TWO_PLANES: dict[str, t.Any] = {"nodes": [node("c1", control_plane=True), node("
             {"inventory": ["c1", "w1", "w2"]},
             ("blocker", "inventory-node-not-in-cluster", "node/w2"),
             id="extra host",
+        ),
+        pytest.param(
+            {},
+            {"inventory_hosts": {"c1": "c1", "w1": "w1", "alias": "w1"}},
+            ("blocker", "inventory-hosts-of-one-node", "node/w1"),
+            id="two hosts of one node",
         ),
         pytest.param(
             {}, {"inventory": ["c1"]}, ("warning", "cluster-node-not-in-inventory", "node/w1"), id="worker not listed"
@@ -245,3 +252,9 @@ def test_kube_proxy(tag: str, expected: list[str]) -> None:
     proxy = {"spec": {"template": {"spec": {"containers": [{"name": "kube-proxy", "image": image}]}}}}
     verdict = decide(cluster(kube_proxy=proxy))
     assert [f["id"] for f in verdict["findings"]] == expected
+
+
+def test_the_hosts_of_one_node_are_all_named() -> None:
+    (found,) = hosts_of_one_node({"w1": "w1", "clone": "w1", "w1.example": "w1", "w2": "w2"})
+    assert "clone, w1 and w1.example" in found["evidence"]
+    assert hosts_of_one_node({"a": "w1", "b": "w2"}) == []
