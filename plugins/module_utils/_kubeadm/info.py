@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet_config
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
@@ -42,10 +43,11 @@ _AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
 
 
-def collect(node: Node, now: float | None = None, asked_at: float | None = None) -> JsonDict:
+def collect(node: Node, now: float | None = None, asked_at: float | None = None, patches: str = "") -> JsonDict:
     """Read the node. `now` is the node's clock, and what certificates are measured against.
 
     `asked_at` is the clock of whoever asks, read before. Both are seconds since the epoch.
+    `patches` is the folder of kubeadm's patches.
     """
     moment = time.time() if now is None else now
     # Commands are slow (a Go program takes 50 to 100 ms to say its version), files are not.
@@ -58,7 +60,7 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None)
         running = pool.submit(_running_kubelet, node)
         runtime = pool.submit(_runtime, node)
         rpm = pool.submit(_rpm_packages, node)
-        info = _from_files(node, moment)
+        info = _from_files(node, moment, patches)
         info["clock"]["asked_at"] = asked_at
         packages = {**_dpkg_packages(node), **rpm.result()}
         for name, version in versions.items():
@@ -69,7 +71,7 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None)
     return info
 
 
-def _from_files(node: Node, moment: float) -> JsonDict:
+def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
     pods, foreign = node.static_pods()
     client = node.kubelet_client()
     flags, empty = node.kubelet_flags()
@@ -85,7 +87,14 @@ def _from_files(node: Node, moment: float) -> JsonDict:
             "flags": [asdict(flag) for flag in flags],
             "empty_variables": empty,
             "kubeadm_flags_file": _flags_file(node.read(node_paths.KUBELET_FLAGS)),
-            "config": _kubelet_config(node),
+            "config": _without_secrets(node.yaml(node_paths.KUBELET_CONFIG)),
+            "drop_ins": _without_secrets(node.kubelet_drop_ins(flags)),
+            "patches": [
+                {**patch, "patch": _without_secrets(patch["patch"])}
+                for name in (node.names(patches) if patches else [])
+                for patch in kubelet_config.patches_of(name, node.read(f"{patches}/{name}") or "")
+            ],
+            "manager_states": node.manager_states(),
             "config_written": node.modified(node_paths.KUBELET_CONFIG),
             "instance_config": node.yaml(node_paths.KUBELET_INSTANCE_CONFIG),
             "instance_config_present": node.exists(node_paths.KUBELET_INSTANCE_CONFIG),
@@ -150,8 +159,10 @@ def _pod(pod: StaticPod) -> JsonDict:
     return {key: value for key, value in asdict(pod).items() if key != "component"}
 
 
-def _kubelet_config(node: Node) -> JsonDict:
-    config = node.yaml(node_paths.KUBELET_CONFIG)
+def _without_secrets(config: t.Any) -> t.Any:
+    """A KubeletConfiguration, or a patch of one."""
+    if isinstance(config, list):
+        return [entry for entry in config if not any(key in str(entry) for key in _SECRET_KUBELET_KEYS)]
     return {key: value for key, value in config.items() if key not in _SECRET_KUBELET_KEYS}
 
 

@@ -7,11 +7,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_certificates import certificate_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_kubelet_config import (
+    config_after,
+    kubelet_config_findings,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_machine import machine_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_packages import package_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import versions_ahead
@@ -50,58 +54,17 @@ def host_findings(
     for host in hosts:
         subject = f"node/{host.name}"
         ahead = versions_ahead(plan, host.name)
-        config = cluster.kubelet_config
+        config = config_after(host, cluster.kubelet_config)
         found += machine_findings(host, subject, request, config, upgraded=bool(ahead), now=now)
-        found += _certificates(host, subject, now)
+        if ahead and not request.rollback_safe:
+            found += kubelet_config_findings(host, subject, cluster.kubelet_config)
+        found += certificate_findings(host, subject, cluster, now)
         found += _kubelet_flags_file(host, subject, ahead)
         found += _kubelet_files(host, subject, {version.minor for version in ahead})
         found += _host_name(host, subject, ahead)
         found += _kubelet_server(host, subject, cluster, servers, mixed=mixed)
         found += _manifests(host, subject, request)
         found += package_findings(host, subject, known.get(host.name), ahead, now)
-    return found
-
-
-def _certificates(host: Host, subject: str, now: float) -> list[Finding]:
-    found = []
-    for certificate in host.certificates:
-        left_days = (certificate["not_after"] - now) / 86400
-        path = str(certificate["path"])
-        until = datetime.fromtimestamp(certificate["not_after"], timezone.utc).strftime("%Y-%m-%d")
-        is_ca = path.rsplit("/", 1)[-1] in ("ca.crt", "front-proxy-ca.crt")
-        if left_days <= 0:
-            remedy = (
-                "A certificate authority is not renewed by kubeadm; replace it by hand."
-                if is_ca
-                else f"On {host.name}: kubeadm certs renew all, then restart the control plane's static pods. For the "
-                "kubelet's own certificate, restart the kubelet or join the node anew."
-            )
-            found.append(
-                finding(
-                    "certificate-expired",
-                    BLOCKER,
-                    subject,
-                    f"{path} expired on {until}",
-                    remedy,
-                    rules.CERTIFICATE_SOURCE,
-                )
-            )
-        elif left_days < (rules.CA_SOON_DAYS if is_ca else rules.CERTIFICATE_SOON_DAYS):
-            remedy = (
-                "Plan its replacement: kubeadm does not renew a certificate authority."
-                if is_ca
-                else "The upgrade renews the certificates of kubeadm, unless certificate renewal is turned off."
-            )
-            found.append(
-                finding(
-                    "certificate-expires-soon",
-                    WARNING,
-                    subject,
-                    f"{path} expires on {until}, in {int(left_days)} days",
-                    remedy,
-                    rules.CERTIFICATE_SOURCE,
-                )
-            )
     return found
 
 

@@ -25,9 +25,12 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 
 def machine_findings(
-    host: Host, subject: str, request: Request, kubelet_config: Json | None, *, upgraded: bool, now: float
+    host: Host, subject: str, request: Request, kubelet_config: Json, *, upgraded: bool, now: float
 ) -> list[Finding]:
-    """`upgraded` is whether a hop of the plan has this node; `now` is in seconds since the epoch."""
+    """`kubelet_config` is what the kubelet will have, `upgraded` whether a hop of the plan has this node.
+
+    `now` is in seconds since the epoch.
+    """
     return [
         *_cgroup(host, subject, request, kubelet_config),
         *_swap(host, subject, kubelet_config),
@@ -41,10 +44,10 @@ def machine_findings(
     ]
 
 
-def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json | None) -> list[Finding]:
+def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json) -> list[Finding]:
     if host.cgroup_version != 1 or request.target.minor < rules.CGROUP_V1_FAILS_SINCE:
         return []
-    if (kubelet_config or {}).get("failCgroupV1") is False:
+    if kubelet_config.get("failCgroupV1") is False:
         return [
             finding(
                 "cgroup-v1",
@@ -69,10 +72,10 @@ def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json | N
     ]
 
 
-def _swap(host: Host, subject: str, kubelet_config: Json | None) -> list[Finding]:
+def _swap(host: Host, subject: str, kubelet_config: Json) -> list[Finding]:
     if not host.swap_on:
         return []
-    if (kubelet_config or {}).get("failSwapOn") is False:
+    if kubelet_config.get("failSwapOn") is False:
         severity, remedy = NOTE, "Nothing: kubelet-config allows it with failSwapOn: false."
     else:
         severity = WARNING

@@ -226,8 +226,12 @@ def _kubelet_gates(
         place = "kubeadm writes it to every node"
         found += _gate_finding(kubelet, name, value, subject, BLOCKER, place, remedy, unsure)
     for host in hosts:
-        for name, value in sorted(plain_gates(host.kubelet_gates).items()):
-            if of_cluster.get(name) != value:
+        drop_ins = plain_gates(host.kubelet_drop_ins.get("featureGates"))
+        for name, value in sorted(drop_ins.items()):
+            place, remedy = "it is in a drop-in of the node's kubelet", "Take it out of that drop-in (--config-dir)."
+            found += _gate_finding(kubelet, name, value, f"node/{host.name}", BLOCKER, place, remedy, unsure)
+        for name, value in sorted(plain_gates(host.kubelet_config.get("featureGates")).items()):
+            if of_cluster.get(name) != value and name not in drop_ins:
                 place = "it is in the node's config.yaml and not in the ConfigMap, from which kubeadm writes that file"
                 remedy = "Take it out of that file, and out of the patches that you give to kubeadm."
                 found += _gate_finding(kubelet, name, value, f"node/{host.name}", WARNING, place, remedy, unsure)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of, dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     Host,
     Json,
@@ -58,11 +58,17 @@ def read_host(result: Json) -> Host | None:
             for entry in info.get("certificates") or []
             if "path" in entry and (moment := _epoch(entry.get("not_after"))) is not None
         ],
+        certificates_used={
+            str(value) for entry in manifests for value in dict_of(entry.get("flags")).values() if value
+        },
+        external_etcd=info.get("role") == "control_plane" and etcd.get("present") is False,
         kubelet_flags=list(kubelet.get("flags") or []),
         # kubeadm_info puts the file before the name.
         empty_variables=[str(entry).rpartition(" ")[2] for entry in kubelet.get("empty_variables") or []],
         flags_file=str(kubelet.get("kubeadm_flags_file") or ""),
-        kubelet_gates=dict_of(dict_of(kubelet.get("config")).get("featureGates")),
+        kubelet_config=dict_of(kubelet.get("config")),
+        kubelet_drop_ins=dict_of(kubelet.get("drop_ins")),
+        kubelet_patches=dicts_of(kubelet.get("patches")),
         kubelet_running=str(kubelet.get("running_version") or ""),
         kubelet_server=str(info.get("kubelet_conf_server") or ""),
         advertise_address=str(dict_of(dict_of(own.get("kube-apiserver")).get("flags")).get("advertise-address") or ""),
@@ -70,7 +76,9 @@ def read_host(result: Json) -> Host | None:
         repositories=[entry for entry in info.get("repositories") or [] if isinstance(entry, dict)],
         kubelet_client=kubelet.get("client_cn") or None,
         kubelet_groups=kubelet.get("client_o"),
+        manager_states=dict_of(kubelet["manager_states"]) if "manager_states" in kubelet else None,
         instance_config=kubelet.get("instance_config_present"),
+        instance_config_values=dict_of(kubelet.get("instance_config")),
         ca_keys_missing=_keys_missing(info),
         runtime_name=str(runtime.get("name") or ""),
         runtime_version=str(runtime.get("version") or ""),

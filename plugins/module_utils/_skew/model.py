@@ -225,14 +225,22 @@ class Host:
     """Size of etcd's database."""
     certificates: list[Json] = field(default_factory=list)
     """``{path, not_after}``; `not_after` in seconds since the epoch."""
+    certificates_used: set[str] = field(default_factory=set)
+    """Values of the flags of all static pods: a certificate that is none of them is used by none."""
+    external_etcd: bool = False
+    """Whether it is a control-plane node without an etcd of its own."""
     kubelet_flags: list[Json] = field(default_factory=list)
     """``{name, value, file}``."""
     empty_variables: list[str] = field(default_factory=list)
     """Names of variables of kubelet flags that are set to nothing."""
     flags_file: str = ""
     """``args`` where kubeadm-flags.env begins with kubeadm's variable, ``other``, ``missing``; empty is unknown."""
-    kubelet_gates: dict[str, bool] = field(default_factory=dict)
-    """featureGates of the kubelet's config.yaml."""
+    kubelet_config: Json = field(default_factory=dict)
+    """The kubelet's config.yaml."""
+    kubelet_drop_ins: Json = field(default_factory=dict)
+    """What the files of its --config-dir lay over that, together."""
+    kubelet_patches: list[Json] = field(default_factory=list)
+    """kubeadm's patches of it that the run gives, ``{type, patch}``."""
     kubelet_running: str = ""
     """Version of the running kubelet."""
     kubelet_server: str = ""
@@ -246,8 +254,12 @@ class Host:
     """Common name of the kubelet's client certificate."""
     kubelet_groups: list[str] | None = None
     """Its organizations."""
+    manager_states: dict[str, str] | None = None
+    """Policies in the state files of the kubelet's CPU and memory managers, by the fields that set them."""
     instance_config: bool | None = None
     """Whether /var/lib/kubelet/instance-config.yaml is there."""
+    instance_config_values: Json = field(default_factory=dict)
+    """What is in it, which kubeadm lays over every configuration that it writes."""
     ca_keys_missing: list[str] = field(default_factory=list)
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
     runtime_name: str = ""

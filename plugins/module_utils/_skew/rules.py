@@ -143,6 +143,10 @@ def removed_flag(component: str, name: str, minor: int) -> RemovedFlag | None:
 FEATURE_GATES_SOURCE = "https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/"
 ADMISSION_SOURCE = "https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/"
 KUBELET_CONFIG_SOURCE = "https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/"
+# The kubelet compares its policies with these files (pkg/kubelet/cm/cpumanager and memorymanager, state).
+KUBELET_STATE_SOURCE = (
+    "https://kubernetes.io/docs/tasks/administer-cluster/cpu-management-policies/#changing-the-cpu-manager-policy"
+)
 
 # kubeadm of exactly this minor takes the flag out of its own file; that of no other minor does
 # (https://github.com/kubernetes/kubernetes/pull/133779, /pull/135807).

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the evergreen.kubeadm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings on machines, packages and the server of a kubelet, both ways; certificates are in test_findings_hosts.py."""
+"""Findings on machines, packages and the server of a kubelet, both ways."""
 
 from __future__ import annotations
 

@@ -198,7 +198,10 @@ def test_gates_of_the_kubelet_config() -> None:
         ("blocker", "feature-gate-unknown", CONFIG),
     ]
     only_here = found(kubelet={"config": {"featureGates": {"Gone": True}}})
-    assert said(only_here) == [("warning", "feature-gate-unknown", "node/w1")]
+    assert said(only_here) == [
+        ("warning", "feature-gate-unknown", "node/w1"),
+        ("warning", "kubelet-config-differs", "node/w1"),
+    ]
 
 
 def test_the_kubelet_config_itself() -> None:
