@@ -236,6 +236,14 @@ info:
           flags: {"leader-elect": "true"}
           api_references: []
           error: ""
+    proxy_variables:
+      description:
+        - The names of the proxy variables in the environment of this task, in which C(kubeadm) would be started as
+          well, and of those that kubeadm copied into the static pods of the control plane. Empty ones do not count.
+        - C(differing) are those in both whose values differ. No value is told.
+      type: dict
+      returned: success
+      sample: {"environment": [], "static_pods": ["HTTPS_PROXY", "NO_PROXY"], "differing": []}
     foreign_manifests:
       description: Every other file that the kubelet reads in the same folder, in the same shape.
       type: list

@@ -197,6 +197,24 @@ options:
     type: bool
     default: false
     version_added: 0.2.0
+  skip_phases:
+    description: Phases of C(kubeadm upgrade) that the run leaves out on control-plane nodes, such as V(addon/coredns).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  control_plane_ignored_checks:
+    description: Preflight checks of kubeadm that the run ignores on control-plane nodes, such as V(SystemVerification).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  worker_ignored_checks:
+    description: The same for workers.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   accepted_findings:
     description:
       - Findings that do not count. They are returned in RV(accepted) with their reason.
@@ -423,6 +441,14 @@ hops:
       type: dict
       returned: always
       sample: {}
+    absent_addons:
+      description:
+        - Addons of kubeadm that the cluster does not have, V(kube-proxy) and V(coredns), where kubeadm of this version
+          has a phase that deploys them and can be skipped.
+      type: list
+      elements: str
+      returned: always
+      sample: []
 way_back:
   description:
     - How far an upgrade is that can be taken back, by the flags of the running static pods. C(state) is V(none),
@@ -851,6 +877,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "helm_releases": {"type": "bool", "default": True},
     "rollback_safe": {"type": "bool", "default": False},
     "finalize": {"type": "bool", "default": False},
+    "skip_phases": {"type": "list", "elements": "str", "default": []},
+    "control_plane_ignored_checks": {"type": "list", "elements": "str", "default": []},
+    "worker_ignored_checks": {"type": "list", "elements": "str", "default": []},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -903,6 +932,11 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         addons=params["addons"],
         rollback_safe=params["rollback_safe"],
         finalize=params["finalize"],
+        skip_phases=params["skip_phases"],
+        ignored_checks={
+            "control_plane": params["control_plane_ignored_checks"],
+            "worker": params["worker_ignored_checks"],
+        },
     )
     wanted = Wanted(request.target.minor, params["helm_releases"])
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeadm_node import PROXIES
 from lab import golang
 
 HERE = Path(__file__).resolve().parent
@@ -100,6 +101,15 @@ def test_upgrade(tmp_path: Path) -> None:
         assert seen[again]["done"] is True
         assert seen[again]["command"] == []
 
+    # A gate of kubeadm that its new version does not know any more; and it is started without proxies here.
+    assert any(
+        "Unknown feature gate flag: WaitForAllControlPlaneComponents" in line for line in upgraded["stdout_lines"]
+    )
+    assert info["proxy_variables"] == {"environment": [], "static_pods": sorted(PROXIES), "differing": []}
+    proxies = seen.pop("proxies")
+    assert proxies == {name: {} if name == "etcd" else PROXIES for name in proxies}
+    assert "of-a-proxy" not in json.dumps(seen)
+
     after = seen["info_after"]["info"]
     assert after["static_pods"]["kube-apiserver"]["tag"] == "v1.35.4"
     assert after["kubelet"]["flags"] == []
@@ -170,6 +180,10 @@ def test_interrupted(tmp_path: Path) -> None:
         "An earlier task had started kubeadm on this node",
     ]
     assert seen["again"]["changed"] is False
+    # The proxy of the task's environment is none of theirs, and an addon that is not there is not brought.
+    assert seen["info"]["info"]["proxy_variables"]["environment"] == ["HTTP_PROXY"]
+    assert seen["proxies"]["kube-apiserver"] == seen["proxies"]["kube-scheduler"] == PROXIES
+    assert seen["addons"]["value"].split() == ["deployment.apps/coredns"]
 
 
 @needs_root

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet_config
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet_config, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import CONTROL_PLANE_COMPONENTS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
 
 if t.TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
         },
         "kubelet_conf_server": _server(node, "/etc/kubernetes/kubelet.conf"),
         "static_pods": {component: _pod(pod) for component, pod in pods.items()},
+        "proxy_variables": _proxies(pods),
         "foreign_manifests": [_pod(pod) for pod in foreign],
         "etcd": {
             "present": "etcd" in pods,
@@ -156,7 +158,18 @@ def _ca_keys_missing(node: Node, *, stacked: bool) -> list[str] | None:
 
 
 def _pod(pod: StaticPod) -> JsonDict:
-    return {key: value for key, value in asdict(pod).items() if key != "component"}
+    return {key: value for key, value in asdict(pod).items() if key not in ("component", "proxies")}
+
+
+def _proxies(pods: dict[str, StaticPod]) -> JsonDict:
+    """Names alone: a value may have a password in it."""
+    here = manifests.proxy_variables(os.environ)
+    kept = manifests.copied_proxies([pods[name].proxies for name in CONTROL_PLANE_COMPONENTS if name in pods])
+    return {
+        "environment": sorted(here),
+        "static_pods": sorted(kept),
+        "differing": sorted(name for name in {*here} & {*kept} if here[name] != kept[name]),
+    }
 
 
 def _without_secrets(config: t.Any) -> t.Any:

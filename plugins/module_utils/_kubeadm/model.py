@@ -31,6 +31,8 @@ class StaticPod:
     """Flags of the command without their dashes; a flag that is given twice keeps the last value, as Go does."""
     api_references: list[str] = field(default_factory=list)
     """API objects that the pod names, such as ``secret/x``: a kubelet from 1.34 on refuses such a static pod."""
+    proxies: dict[str, str] = field(default_factory=dict)
+    """Proxy variables of its container, which may have a password in them: the result of a module has only names."""
     error: str = ""
     """Why the file could not be read as a pod; every other field but `file` and `component` is empty then."""
 

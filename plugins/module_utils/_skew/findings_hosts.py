@@ -64,6 +64,7 @@ def host_findings(
         found += _host_name(host, subject, ahead)
         found += _kubelet_server(host, subject, cluster, servers, mixed=mixed)
         found += _manifests(host, subject, request)
+        found += _proxies(host, subject) if ahead and host.role == "control_plane" else []
         found += package_findings(host, subject, known.get(host.name), ahead, now)
     return found
 
@@ -166,6 +167,32 @@ def _identity(host: Host) -> str:
         seen = ", ".join(host.kubelet_groups) or "none"
         return f"the kubelet's certificate is of the groups {seen}, not of {group}"
     return ""
+
+
+def _proxies(host: Host, subject: str) -> list[Finding]:
+    """Proxy variables of the static pods that are not those of kubeadm's environment, which it would copy."""
+    here, kept = set(host.proxies.get("environment", [])), set(host.proxies.get("static_pods", []))
+    told = {
+        "the static pods have, and the environment of kubeadm has not": kept - here,
+        "the environment of kubeadm has, and the static pods have not": here - kept,
+        "have another value in the environment of kubeadm than in the static pods": set(
+            host.proxies.get("differing", [])
+        ),
+    }
+    parts = [f"{', '.join(sorted(names))} {what}" for what, names in told.items() if names]
+    if not parts:
+        return []
+    return [
+        finding(
+            "proxy-variables",
+            NOTE,
+            subject,
+            "; ".join(parts),
+            "Nothing: the run gives kubeadm the proxy variables of the static pods, so that they stay as they are. To "
+            "change them, set them in the extraEnvs of apiServer, controllerManager and scheduler in kubeadm-config.",
+            rules.PROXY_SOURCE,
+        )
+    ]
 
 
 def _host_name(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:

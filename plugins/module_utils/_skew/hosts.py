@@ -82,6 +82,7 @@ def read_host(result: Json) -> Host | None:
         ca_keys_missing=_keys_missing(info),
         runtime_name=str(runtime.get("name") or ""),
         runtime_version=str(runtime.get("version") or ""),
+        proxies={key: [str(name) for name in names] for key, names in dict_of(info.get("proxy_variables")).items()},
         foreign_manifests=[str(entry.get("file", "")) for entry in foreign],
         foreign_pods={str(entry.get("file", "")): str(entry.get("name") or "") for entry in foreign},
         broken_manifests={str(entry.get("file", "")): str(entry["error"]) for entry in manifests if entry.get("error")},

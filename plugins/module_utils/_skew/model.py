@@ -264,6 +264,8 @@ class Host:
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
     runtime_name: str = ""
     runtime_version: str = ""
+    proxies: dict[str, list[str]] = field(default_factory=dict)
+    """Names of proxy variables, as kubeadm_info returns them."""
     foreign_manifests: list[str] = field(default_factory=list)
     """Files beside kubeadm's own manifests."""
     foreign_pods: dict[str, str] = field(default_factory=dict)
@@ -308,6 +310,18 @@ class Request:
     """Whether the control plane is to emulate the minor before, and the rest to wait."""
     finalize: bool = False
     """Whether an upgrade that can be taken back is to be ended, after which it cannot."""
+    skip_phases: list[str] = field(default_factory=list)
+    """Phases of kubeadm that the run leaves out."""
+    ignored_checks: dict[str, list[str]] = field(default_factory=dict)
+    """Preflight checks of kubeadm that the run ignores, by the role of a node."""
+
+    def skips(self, phase: str) -> bool:
+        """Whether the run leaves out a phase of kubeadm, by itself or with the one that it is a part of."""
+        return bool({phase, phase.partition("/")[0]} & set(self.skip_phases))
+
+    def ignores(self, check: str, role: str) -> bool:
+        """Whether kubeadm is to pass over a check on nodes of the role; the case of a name is nothing to it."""
+        return check.lower() in (name.strip().lower() for name in self.ignored_checks.get(role, []))
 
 
 def version_or_none(text: str | None) -> Version | None:

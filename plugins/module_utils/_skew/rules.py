@@ -245,6 +245,38 @@ SIGNED_BY = {
     "etcd/ca": ("etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"),
 }
 
+# `kubeadm upgrade apply` has phases that can be skipped since then, and looks no more for the ConfigMap of an addon
+# before it deploys it (https://github.com/kubernetes/kubernetes/pull/126032).
+ADDON_PHASES_SINCE = 32
+# The first version that leaves an addon out which kubeadm-config disables; those before looked for the ConfigMap alone.
+ADDON_DISABLED_SINCE = "1.32.1"
+ADDON_SOURCE = "https://github.com/kubernetes/kubeadm/issues/3137"
+
+# Feature gates of kubeadm itself, in featureGates of the ClusterConfiguration, with the first and the last minor that
+# know them (cmd/kubeadm/app/features/features.go, read up to KUBEADM_GATES_KNOWN_UNTIL).
+KUBEADM_GATES: dict[str, tuple[int, int]] = {
+    "PublicKeysECDSA": (19, 99),
+    "RootlessControlPlane": (22, 99),
+    "UnversionedKubeletConfigMap": (22, 25),
+    "EtcdLearnerMode": (27, 32),
+    "UpgradeAddonsBeforeControlPlane": (28, 30),
+    "WaitForAllControlPlaneComponents": (30, 34),
+    "ControlPlaneKubeletLocalMode": (31, 35),
+    "NodeLocalCRISocket": (32, 36),
+}
+KUBEADM_GATES_KNOWN_UNTIL = 36
+KUBEADM_GATES_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/features/features.go"
+
+
+def kubeadm_knows_gate(name: str, minor: int) -> bool:
+    """Whether kubeadm of a minor knows a gate of its own; of a newer kubeadm than was read, True where it may."""
+    if name not in KUBEADM_GATES:
+        return minor > KUBEADM_GATES_KNOWN_UNTIL
+    return KUBEADM_GATES[name][0] <= minor <= KUBEADM_GATES[name][1]
+
+
+PROXY_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/util/env.go"
+
 BUDGET_SOURCE = "https://kubernetes.io/docs/tasks/run-application/configure-pdb/"
 TWO_BUDGETS_SOURCE = "https://github.com/kubernetes/kubernetes/issues/75957"
 DEPRECATED_SOURCE = "https://kubernetes.io/docs/reference/using-api/deprecation-guide/"

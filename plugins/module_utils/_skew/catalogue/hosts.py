@@ -90,6 +90,26 @@ ENTRIES: tuple[Entry, ...] = (
         ),
     ),
     Entry(
+        id="proxy-variables",
+        severities=(NOTE,),
+        title="The proxy variables of the static pods are not those of kubeadm's environment",
+        meaning=(
+            "kubeadm copies `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and every other variable that ends in `_proxy` "
+            "from its own environment into kube-apiserver, kube-controller-manager and kube-scheduler, each time that "
+            "it writes their manifests. What Ansible starts on the node often has another environment than the shell "
+            "of "
+            "the installation. Started with that, kubeadm would take the variables away, and with them the way to "
+            "webhooks, OIDC or a cloud; or it would add a proxy without exceptions for the networks of the cluster."
+        ),
+        cure=(
+            "Nothing: the run starts kubeadm with the proxy variables that all three static pods have, and without "
+            "others. Their values are read on the node and are told nowhere. To change them, use `extraEnvs` of the "
+            "components in kubeadm-config, or change the manifests on each node. A variable that only some of the "
+            "three pods have is lost unless it is in `extraEnvs`; the finding `static-pod-edited` tells of it."
+        ),
+        sources=(rules.PROXY_SOURCE, "https://github.com/kubernetes/kubeadm/issues/666"),
+    ),
+    Entry(
         id="external-ca",
         severities=(WARNING,),
         title="The key of a certificate authority is elsewhere",

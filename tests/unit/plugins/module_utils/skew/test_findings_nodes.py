@@ -14,6 +14,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     NOW,
     cluster,
+    control_plane,
     decide,
     node,
     static,
@@ -278,3 +279,51 @@ def plane(server: str) -> dict[str, t.Any]:
 def test_kubelet_server(on: str, server: str, target: str, expected: list[tuple[str, str]]) -> None:
     info = plane(server) if on == "c1" else {**CLEAN, "kubelet_conf_server": server}
     assert said(judged(info, target, on=on)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"environment": [], "static_pods": [], "differing": []}, ""),
+        ({"environment": ["NO_PROXY"], "static_pods": ["NO_PROXY"], "differing": []}, ""),
+        (
+            {"environment": [], "static_pods": ["HTTPS_PROXY", "NO_PROXY"]},
+            "HTTPS_PROXY, NO_PROXY the static pods have, and the environment of kubeadm has not",
+        ),
+        ({"environment": ["http_proxy"], "static_pods": []}, "http_proxy the environment of kubeadm has, and"),
+        ({"environment": ["a_proxy"], "static_pods": ["a_proxy"], "differing": ["a_proxy"]}, "a_proxy have another"),
+    ],
+)
+@pytest.mark.parametrize("target", ["1.34.4", "1.35.4"])
+def test_proxies_of_kubeadm_and_of_the_static_pods(names: dict[str, t.Any], told: str, target: str) -> None:
+    plane = read_host({"node_name": "c1", "role": "control_plane", "proxy_variables": names})
+    found = decide(cluster(), target, [plane] if plane else [])["findings"]
+    expected = [("note", "proxy-variables")] if told and target == "1.35.4" else []
+    assert [(entry["severity"], entry["id"]) for entry in found] == expected
+    assert all(told in entry["evidence"] for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("variables", "edited"),
+    [
+        # kubeadm gives all of them the same.
+        ({"kube-apiserver": "p", "kube-controller-manager": "p", "kube-scheduler": "p"}, []),
+        ({"kube-apiserver": "p", "kube-controller-manager": "p"}, ["kube-apiserver-c1", "kube-controller-manager-c1"]),
+        (
+            {"kube-apiserver": "p", "kube-controller-manager": "q", "kube-scheduler": "p"},
+            ["kube-apiserver-c1", "kube-controller-manager-c1", "kube-scheduler-c1"],
+        ),
+        ({"kube-scheduler": "p"}, ["kube-scheduler-c1"]),
+        ({"etcd": "p"}, ["etcd-c1"]),
+    ],
+)
+def test_a_proxy_that_is_lost(variables: dict[str, str], edited: list[str]) -> None:
+    """What not all of them have is not kubeadm's, which would not write it again."""
+    pods = control_plane("c1")
+    for pod in pods:
+        value = variables.get(pod["metadata"]["name"][: -len("-c1")])
+        if value:
+            pod["spec"]["containers"][0]["env"] = [{"name": "HTTPS_PROXY", "value": value}]
+    found = [entry for entry in decide(cluster(pods=pods))["findings"] if "HTTPS_PROXY" in entry["evidence"]]
+    assert [entry["subject"] for entry in found] == [f"pod/kube-system/{name}" for name in sorted(edited)]
+    assert all(entry["id"] == "static-pod-edited" for entry in found)
