@@ -218,6 +218,11 @@ info:
           elements: str
           returned: success
           sample: ["system:nodes"]
+    admin_conf:
+      description: Whether /etc/kubernetes/admin.conf is there, which kubeadm needs on a control-plane node.
+      type: bool
+      returned: success
+      sample: true
     kubelet_conf_server:
       description: The API server that the kubelet's kubeconfig names.
       type: str
@@ -290,6 +295,12 @@ info:
           type: str
           returned: success
           sample: unix:///run/containerd/containerd.sock
+        sockets:
+          description: Which of the usual sockets of container runtimes are there.
+          type: list
+          elements: str
+          returned: success
+          sample: [/run/containerd/containerd.sock]
     packages:
       description: Installed packages that belong to Kubernetes and its container runtime.
       type: dict
@@ -359,6 +370,11 @@ info:
       type: str
       returned: success
       sample: 6.1.0-40-amd64
+    kernel_config:
+      description: Whether its configuration is in one of the places where kubeadm looks for it.
+      type: bool
+      returned: success
+      sample: true
     architecture:
       description: Machine type.
       type: str

@@ -30,7 +30,6 @@ SHOWN = {
     "apiservices": "apiservices",
     "customresourcedefinitions": "customresourcedefinitions",
     "volumeattributesclasses": "volumeattributesclasses",
-    "storageversionmigrations": "storageversionmigrations",
     "namespaces": "namespaces",
     "leases": "leases",
     "daemonsets": "kube-proxy",

@@ -22,7 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import CONTROL_PLANE_COMPONENTS
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import CONTROL_PLANE_COMPONENTS, SOCKETS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
 
 if t.TYPE_CHECKING:
@@ -38,6 +38,13 @@ _CERTIFICATE_FILES = (
     "/var/lib/kubelet/pki/kubelet.crt",
 )
 _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
+# Where kubeadm's check SystemVerification looks for the configuration of the kernel, and the module that would show it.
+_KERNEL_CONFIGS = (
+    *("/proc/config.gz", "/boot/config-{}", "/usr/src/linux-{}/.config", "/usr/src/linux/.config"),
+    *("/usr/lib/modules/{}/config", "/usr/lib/ostree-boot/config-{}", "/usr/lib/kernel/config-{}"),
+    *("/usr/src/linux-headers-{}/.config", "/lib/modules/{}/build/.config"),
+    *(f"/lib/modules/{{}}/kernel/kernel/configs.ko{ending}" for ending in ("", ".gz", ".xz", ".zst")),
+)
 _PKI = "/etc/kubernetes/pki"
 # Certificate authorities of kubeadm, by their paths without the ending.
 _AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
@@ -102,6 +109,7 @@ def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
             "client_cn": client.subject_cn if client else "",
             "client_o": client.subject_o if client else [],
         },
+        "admin_conf": node.exists("/etc/kubernetes/admin.conf"),
         "kubelet_conf_server": _server(node, "/etc/kubernetes/kubelet.conf"),
         "static_pods": {component: _pod(pod) for component, pod in pods.items()},
         "proxy_variables": _proxies(pods),
@@ -113,7 +121,8 @@ def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
         },
         "cgroup_version": 2 if node.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "swap_on": len((node.read("/proc/swaps") or "").strip().splitlines()) > 1,
-        "kernel": (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip(),
+        "kernel": _kernel(node),
+        "kernel_config": any(node.exists(path.format(_kernel(node))) for path in _KERNEL_CONFIGS),
         "architecture": platform.machine(),
         "os": _os(node),
         "disk": _disks(node, data_dir or "/var/lib/etcd"),
@@ -127,6 +136,10 @@ def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
         "time": moment,
         "clock": _clock(node),
     }
+
+
+def _kernel(node: Node) -> str:
+    return (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip()
 
 
 def _flags_file(text: str | None) -> str:
@@ -272,7 +285,8 @@ def _runtime(node: Node) -> JsonDict:
         version = node.version_of("crio" if name == "cri-o" else "containerd", "--version")
     elif endpoint:
         version = node.version_of("crictl", "--runtime-endpoint", endpoint, "version")
-    return {"name": name, "version": version, "socket": endpoint}
+    present = [path for path in SOCKETS if node.exists(path) or node.exists(f"/var{path}")]
+    return {"name": name, "version": version, "socket": endpoint, "sockets": present}
 
 
 def _package_manager(node: Node) -> str:

@@ -17,6 +17,12 @@ STATIC_POD_COMPONENTS = ("etcd", *CONTROL_PLANE_COMPONENTS)
 """In the order in which kubeadm upgrades them."""
 
 
+# Of containerd, CRI-O, cri-dockerd, and the kubelet's own for Docker, which ended with 1.24.
+SOCKETS = (
+    *("/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/cri-dockerd.sock", "/run/dockershim.sock"),
+)
+
+
 @dataclass
 class StaticPod:
     """One manifest in the kubelet's static pod folder."""

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.addon_table import Addon, Support, with_added
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of, workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -39,7 +40,40 @@ def addon_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Findi
     if any(hop["apply_needed"] for hop in plan.hops):
         found += _images(cluster, request)
         found += _coredns(cluster, request, plan)
-    return [*found, *_absent(cluster, request, plan)]
+    return [*found, *_absent(cluster, request, plan), *(_rivals(cluster) if plan.hops else [])]
+
+
+def _rivals(cluster: Cluster) -> list[Finding]:
+    """Controllers that drain, delete or uncordon nodes themselves, or evict pods, each workload once."""
+    seen: dict[tuple[str, str, str, str], None] = {}
+    for pod in cluster.pods:
+        owner = workload_of(pod)
+        for container in dicts_of((pod.get("spec") or {}).get("containers")):
+            name = repository_of(str(container.get("image", ""))).rpartition("/")[2]
+            if name in rules.RIVALS and owner is not None:
+                seen[(name, *owner)] = None
+    found = []
+    for name, kind, namespace, workload in sorted(seen):
+        what = f"-n {namespace} {kind.lower()} {workload}"
+        if kind == "Job":
+            # Those of a CronJob have its name and a number.
+            suspend = '{"spec":{"suspend":true}}'
+            pause = f"kubectl -n {namespace} patch cronjob {workload.rpartition('-')[0]} -p '{suspend}'"
+        elif name == "kured":
+            pause = f'kubectl annotate {what} weave.works/kured-node-lock=\'{{"nodeID":"manual"}}\''
+        else:
+            pause = f"kubectl scale {what} --replicas=0"
+        found.append(
+            finding(
+                "other-controller-active",
+                WARNING,
+                f"{kind.lower()}/{namespace}/{workload}",
+                f"{name} runs: it {rules.RIVALS[name]}, and may do so to a node that the run is at work on",
+                f"Pause it for the time of the upgrade: {pause}",
+                rules.RIVALS_SOURCES[name],
+            )
+        )
+    return found
 
 
 def _absent(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:

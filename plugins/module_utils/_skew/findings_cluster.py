@@ -18,6 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     NodeState,
     Request,
     finding,
+    version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
@@ -73,6 +74,7 @@ def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
                     "Check that the kubelet of this node runs and is a release of Kubernetes.",
                 )
             )
+        found += _vendor_builds(cluster, state, subject, api.kubelet_version(nodes[state.name]))
         if state.cordoned_by is not None:
             run = state.cordoned_by
             found.append(
@@ -95,6 +97,28 @@ def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
                 )
             )
     return found
+
+
+def _vendor_builds(cluster: Cluster, state: NodeState, subject: str, kubelet: str) -> list[Finding]:
+    """Programs of the node with a suffix that no release of the community has."""
+    said = next((answer["version"] for answer in cluster.api_servers if answer["node"] == state.name), "")
+    texts = {"kubelet": kubelet, "kube-apiserver": said}
+    builds = [
+        f"{name} {text}" for name, text in texts.items() if (v := version_or_none(text)) and v.build and not v.pre
+    ]
+    if not builds:
+        return []
+    return [
+        finding(
+            "vendor-build",
+            WARNING,
+            subject,
+            f"{', '.join(builds)}: no release of the community. It counts as the version before the suffix",
+            "Upgrade it by the means of its vendor. A run of this collection puts packages and images of the community "
+            "in its place where they are newer.",
+            rules.RELEASES_SOURCE,
+        )
+    ]
 
 
 def _inventory(states: list[NodeState], request: Request) -> list[Finding]:

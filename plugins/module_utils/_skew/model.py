@@ -80,6 +80,8 @@ class Cluster:
     api_servers: list[ApiServerAnswer] = field(default_factory=list)
     api_services: list[Json] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
+    policies: dict[str, list[str]] = field(default_factory=dict)
+    """ValidatingAdmissionPolicies with failurePolicy Fail that are bound to deny, and what of a run they match."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """What could not be read, and why."""
 
@@ -105,9 +107,11 @@ class DeprecatedApi(t.TypedDict):
 
 
 class Webhook(t.TypedDict):
-    """One webhook with failurePolicy Fail that a Service of the cluster answers.
+    """One webhook with failurePolicy Fail.
 
-    `ready` lists the nodes of its ready endpoints, one entry an endpoint.
+    `service` answers it, or what is at `url`, of which there is no more to know.
+    `ready` lists the nodes of the service's ready endpoints, one entry an endpoint.
+    `covers_run` are the requests of a run, and of kubelets meanwhile, that its rules match.
     `covers_pods` is whether its rules match the creation of pods,
     `covers_service_cidrs` that of ServiceCIDRs, which API servers make for
     themselves. `namespaces` is its namespaceSelector; `narrowed` is whether
@@ -117,8 +121,10 @@ class Webhook(t.TypedDict):
     configuration: str
     name: str
     service: str
+    url: str
     ready: list[str]
     covers_pods: bool
+    covers_run: list[str]
     covers_service_cidrs: bool
     namespaces: Json
     narrowed: bool
@@ -210,6 +216,8 @@ class Host:
     role: str = ""
     kernel: str = ""
     """Release of the running kernel."""
+    kernel_config: bool | None = None
+    """Whether its configuration is where kubeadm looks for it."""
     time: float | None = None
     """The node's clock when it was read, seconds since the epoch."""
     clock_synchronised: bool | None = None
@@ -243,6 +251,8 @@ class Host:
     """kubeadm's patches of it that the run gives, ``{type, patch}``."""
     kubelet_running: str = ""
     """Version of the running kubelet."""
+    admin_conf: bool | None = None
+    """Whether /etc/kubernetes/admin.conf is there."""
     kubelet_server: str = ""
     """The API server that kubelet.conf names."""
     advertise_address: str = ""
@@ -264,6 +274,10 @@ class Host:
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
     runtime_name: str = ""
     runtime_version: str = ""
+    runtime_socket: str = ""
+    """Where the kubelet finds the runtime, with ``unix://``."""
+    runtime_sockets: list[str] | None = None
+    """Of the sockets that runtimes usually have, those that are there."""
     proxies: dict[str, list[str]] = field(default_factory=dict)
     """Names of proxy variables, as kubeadm_info returns them."""
     foreign_manifests: list[str] = field(default_factory=list)

@@ -41,6 +41,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects im
     without_managed_fields,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
+    denying_policies,
     deprecated_apis,
     fail_closed_webhooks,
     ready_nodes,
@@ -101,6 +102,7 @@ class Reader:
             "apiservices", lambda: self._list("/apis/apiregistration.k8s.io/v1/apiservices"), []
         )
         cluster.webhooks = self._optional("webhooks", self._webhooks, [])
+        cluster.policies = self._optional("validatingadmissionpolicies", self._policies, {})
         cluster.system_labels = self._optional("namespaces", self._system_labels, {})
         cluster.definitions = self._optional("customresourcedefinitions", self._definitions, [])
         cluster.volumes = self._optional("persistentvolumes", self._volumes, [])
@@ -154,9 +156,11 @@ class Reader:
                 Webhook(
                     configuration=hook.configuration,
                     name=hook.name,
-                    service=f"{hook.namespace}/{hook.service}",
-                    ready=self._ready_nodes(hook.namespace, hook.service),
+                    service=f"{hook.namespace}/{hook.service}" if hook.service else "",
+                    url=hook.url,
+                    ready=self._ready_nodes(hook.namespace, hook.service) if hook.service else [],
                     covers_pods=hook.covers_pods,
+                    covers_run=hook.covers_run,
                     covers_service_cidrs=hook.covers_service_cidrs,
                     namespaces=hook.namespaces,
                     narrowed=hook.narrowed,
@@ -164,6 +168,12 @@ class Reader:
                 )
             )
         return found
+
+    def _policies(self) -> dict[str, list[str]]:
+        return denying_policies(
+            self._list(f"{_ADMISSION}/validatingadmissionpolicies"),
+            self._list(f"{_ADMISSION}/validatingadmissionpolicybindings"),
+        )
 
     def _ready_nodes(self, namespace: str, service: str) -> list[str]:
         """Nodes of the ready endpoints of a Service, which is asked for once."""

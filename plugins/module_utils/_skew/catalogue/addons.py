@@ -38,6 +38,18 @@ ENTRIES: tuple[Entry, ...] = (
         sources=(rules.ADDON_SOURCE, "https://github.com/kubernetes/kubernetes/issues/129415"),
     ),
     Entry(
+        id="other-controller-active",
+        severities=(WARNING,),
+        title="Another controller drains nodes or evicts pods",
+        meaning="kured, cluster-autoscaler or the descheduler runs in the cluster. While the run drains and upgrades a "
+        "node, kured may reboot it or uncordon it, cluster-autoscaler may take it for unneeded and delete it, and the "
+        "descheduler may evict pods that have just moved, and use up their budgets.",
+        cure="Pause it for the time of the upgrade with the command of the finding, and let it work again afterwards: "
+        "scale it up to what it had, set `suspend` to false, or take the annotation off "
+        "(`weave.works/kured-node-lock-`).",
+        sources=tuple(rules.RIVALS_SOURCES.values()),
+    ),
+    Entry(
         id="coredns-version-unknown",
         severities=(BLOCKER,),
         title="kubeadm cannot migrate from this version of CoreDNS",

@@ -90,6 +90,39 @@ ENTRIES: tuple[Entry, ...] = (
         ),
     ),
     Entry(
+        id="admin-conf-missing",
+        severities=(BLOCKER,),
+        title="kubeadm's own kubeconfig is missing",
+        meaning=(
+            "On a control-plane node `kubeadm upgrade` reaches the API with `/etc/kubernetes/admin.conf`, and so does "
+            "this collection on the node. It is not there, as where a hardening guide has it taken away."
+        ),
+        cure=(
+            "Put it back for the time of the upgrade, from where it is kept or with `kubeadm init phase kubeconfig "
+            "admin`, as the finding says. That needs the key of the cluster's authority on the node. Take it away "
+            "again "
+            "afterwards."
+        ),
+        sources=(rules.ADMIN_CONF_SOURCE,),
+    ),
+    Entry(
+        id="cri-socket-differs",
+        severities=(BLOCKER, WARNING),
+        title="The Node names another socket of the container runtime than its kubelet uses",
+        meaning=(
+            "kubeadm takes the socket of the container runtime from the annotation "
+            "`kubeadm.alpha.kubernetes.io/cri-socket` of the Node. After a change from Docker to containerd it often "
+            "still says `/var/run/dockershim.sock`, and on a Node that somebody made anew it is missing. kubeadm then "
+            "fails where it pulls images on a control-plane node, and from 1.35 on also where it asks the runtime on a "
+            "worker; without the annotation it fails everywhere.\n\n"
+            "kubeadm from 1.34 on moves the socket of the kubelet's own flags into "
+            "`/var/lib/kubelet/instance-config.yaml` at the end of the node's upgrade, and takes the annotation away. "
+            "Until then it goes by it. It is a warning where the run need not fail."
+        ),
+        cure="Set the annotation to the socket that the kubelet uses, with the command of the finding.",
+        sources=(rules.CRI_SOCKET_SOURCE, "https://github.com/kubernetes/kubernetes/pull/129279"),
+    ),
+    Entry(
         id="proxy-variables",
         severities=(NOTE,),
         title="The proxy variables of the static pods are not those of kubeadm's environment",

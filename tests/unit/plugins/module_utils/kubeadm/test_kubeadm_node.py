@@ -47,7 +47,7 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["certificates"] == []
     assert info["kubeadm"] == {"version": "", "package": None}
     assert info["kubelet"]["running"] is False
-    assert info["container_runtime"] == {"name": "", "version": "", "socket": ""}
+    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sockets": []}
     assert info["etcd"] == {"present": False, "data_dir": "", "db_bytes": 0}
     assert info["time"] == NOW
     assert info["clock"] == {"synchronised": None, "max_error_s": None, "asked_at": None}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import typing as t
 
@@ -302,3 +303,43 @@ def test_what_the_run_leaves_out(
 ) -> None:
     verdict = decide(cluster(**given), ignored_checks={"control_plane": ignored}, skip_phases=skipped)
     assert [entry["id"] for entry in verdict["findings"]] == expected
+
+
+def of(kind: str, name: str, image: str, namespace: str = "kube-system") -> dict[str, t.Any]:
+    made = pod(f"{name}-x", namespace=namespace, ownerReferences=[{"kind": kind, "name": name, "controller": True}])
+    made["spec"]["containers"] = [{"name": "main", "image": image}]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("running", "subject", "pause"),
+    [
+        (
+            of("DaemonSet", "kured", "ghcr.io/kubereboot/kured:1.20.0"),
+            "daemonset/kube-system/kured",
+            'kubectl annotate -n kube-system daemonset kured weave.works/kured-node-lock=\'{"nodeID":"manual"}\'',
+        ),
+        (
+            of("StatefulSet", "scaler", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.0"),
+            "statefulset/kube-system/scaler",
+            "kubectl scale -n kube-system statefulset scaler --replicas=0",
+        ),
+        (
+            of("Job", "descheduler-29401220", "mirror.example:5000/descheduler/descheduler@sha256:0a", "ops"),
+            "job/ops/descheduler-29401220",
+            'kubectl -n ops patch cronjob descheduler -p \'{"spec":{"suspend":true}}\'',
+        ),
+        (of("DaemonSet", "agent", "example.org/kured-exporter:1"), "", ""),
+    ],
+)
+@pytest.mark.parametrize("target", ["1.34.4", "1.35.4"])
+def test_controllers_that_act_on_the_same_nodes(
+    running: dict[str, t.Any], subject: str, pause: str, target: str
+) -> None:
+    pods = [*control_plane("c1"), running, copy.deepcopy(running)]
+    found = [
+        entry for entry in decide(cluster(pods=pods), target)["findings"] if entry["id"] == "other-controller-active"
+    ]
+    expected = [("warning", subject)] if subject and target == "1.35.4" else []
+    assert [(entry["severity"], entry["subject"]) for entry in found] == expected
+    assert all(entry["remedy"].endswith(pause) for entry in found)

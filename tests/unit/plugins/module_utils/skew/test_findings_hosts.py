@@ -32,7 +32,7 @@ MIB = 2**20
     [
         ({}, "1.35.4", {}, []),
         ({"cgroup_version": 1}, "1.35.4", {}, [("blocker", "cgroup-v1")]),
-        ({"cgroup_version": 1}, "1.35.4", {"failCgroupV1": False}, [("warning", "cgroup-v1")]),
+        ({"cgroup_version": 1}, "1.35.4", {"failCgroupV1": False}, [("blocker", "cgroup-v1")]),
         ({"cgroup_version": 1}, "1.34.9", {}, []),
         ({"cgroup_version": 2}, "1.35.4", {}, []),
         ({"swap_on": True}, "1.35.4", {}, [("warning", "swap-on")]),
