@@ -317,6 +317,9 @@ def as_worker(pods: StaticPods) -> dict[str, t.Any]:
     seen["predicted"] = module("kubeadm_upgrade", check_mode=True, **worker)
     seen["as_control_plane"] = module("kubeadm_upgrade", **{**worker, "role": "control_plane"})
     seen["upgraded"] = module("kubeadm_upgrade", timeout_s=120, **worker)
+    seen["info_upgraded"] = module("kubeadm_info")
+    config_map = ("configmap", "kubelet-config", "-n", "kube-system", "-o", "json")
+    seen["kubelet_config"] = yaml.safe_load(json.loads(run(*KUBECTL, "get", *config_map))["data"]["kubelet"])
     # A stand-in for the kubelet: `comm` and the version of its executable are all that is read of it.
     command = ["kubectl", "proxy", "--port=0", f"--kubeconfig={KUBECTL[2]}"]
     kubelet = subprocess.Popen(command, executable="/usr/local/sbin/kubelet", stdout=subprocess.DEVNULL)

@@ -14,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_kubelet_config import (
+    kubelet_config_findings,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
 from kubeadm_node import PROXIES
 from lab import golang
 
@@ -128,6 +132,10 @@ def check_worker(seen: Results) -> None:
     assert upgraded["evidence"]["cluster_version"] == "v1.35.4"
     steps = {step["name"]: step["outcome"] for step in upgraded["steps"]}
     assert (steps["control-plane"], steps["kubelet-config"]) == ("skipped", "ok")
+    # What kubeadm writes from the ConfigMap is no difference to it.
+    host = read_host(seen["info_upgraded"])
+    assert host is not None and len(host.kubelet_config) > 20
+    assert kubelet_config_findings(host, "node/cp1", seen["kubelet_config"]) == []
     assert seen["kubelet_upgraded"]["changed"] is False
     assert seen["kubelet_upgraded"]["evidence"]["kubelet_running_version"] == "1.35.4"
 
