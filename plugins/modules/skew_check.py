@@ -303,6 +303,24 @@ options:
     type: bool
     default: false
     version_added: 0.2.0
+  skip_phases:
+    description: Phases of C(kubeadm upgrade) that the run leaves out on control-plane nodes, such as V(addon/coredns).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  control_plane_ignored_checks:
+    description: Preflight checks of kubeadm that the run ignores on control-plane nodes, such as V(SystemVerification).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  worker_ignored_checks:
+    description: The same for workers.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   accepted_findings:
     description:
       - Findings that do not count. They are returned in RV(accepted) with their reason.
@@ -423,8 +441,8 @@ target:
   sample: 1.35.4
 upgrade_needed:
   description:
-    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, or to put back what a
-      run left that was cut off (RV(cut_off)).
+    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, to put back what a
+      run left that was cut off (RV(cut_off)), or to remove the Lease of one that failed.
   type: bool
   returned: always
   sample: true
@@ -529,6 +547,14 @@ hops:
       type: dict
       returned: always
       sample: {}
+    absent_addons:
+      description:
+        - Addons of kubeadm that the cluster does not have, V(kube-proxy) and V(coredns), where kubeadm of this version
+          has a phase that deploys them and can be skipped.
+      type: list
+      elements: str
+      returned: always
+      sample: []
 not_ready:
   description:
     - What was not ready when the upgrade began and what is only warned of or accepted, by the subject of its finding,
@@ -1008,6 +1034,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "helm_releases": {"type": "bool", "default": True},
     "rollback_safe": {"type": "bool", "default": False},
     "finalize": {"type": "bool", "default": False},
+    "skip_phases": {"type": "list", "elements": "str", "default": []},
+    "control_plane_ignored_checks": {"type": "list", "elements": "str", "default": []},
+    "worker_ignored_checks": {"type": "list", "elements": "str", "default": []},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -1075,6 +1104,11 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         finalize=params["finalize"],
         drain=drain_options(params["drain"]),
         worker_serial=params["worker_serial"],
+        skip_phases=params["skip_phases"],
+        ignored_checks={
+            "control_plane": params["control_plane_ignored_checks"],
+            "worker": params["worker_ignored_checks"],
+        },
     )
     wanted = Wanted(request.target.minor, params["helm_releases"], request.drain.surge_singletons)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()

@@ -31,7 +31,6 @@ SHOWN = {
     "apiservices": ["apiservices"],
     "customresourcedefinitions": ["customresourcedefinitions"],
     "volumeattributesclasses": ["volumeattributesclasses"],
-    "storageversionmigrations": ["storageversionmigrations"],
     "namespaces": ["namespaces"],
     "leases": ["leases"],
     "daemonsets": ["daemonsets", "kube-proxy"],

@@ -218,11 +218,7 @@ def is_evictable(pod: Json) -> bool:
     pkg/registry/core/pod/storage/eviction.go).
     """
     return not (
-        is_mirror(pod)
-        or is_of_daemon_set(pod)
-        or is_finished(pod)
-        or phase_of(pod) == "Pending"
-        or is_terminating(pod)
+        is_mirror(pod) or is_of_daemon_set(pod) or is_finished(pod) or phase_of(pod) == "Pending" or is_terminating(pod)
     )
 
 

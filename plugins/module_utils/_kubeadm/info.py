@@ -20,9 +20,11 @@ from pathlib import Path
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService, RuntimeAway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet_config, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import CONTROL_PLANE_COMPONENTS, SOCKETS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import etcd_servers
 
@@ -39,16 +41,24 @@ _CERTIFICATE_FILES = (
     "/var/lib/kubelet/pki/kubelet.crt",
 )
 _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
+# Where kubeadm's check SystemVerification looks for the configuration of the kernel, and the module that would show it.
+_KERNEL_CONFIGS = (
+    *("/proc/config.gz", "/boot/config-{}", "/usr/src/linux-{}/.config", "/usr/src/linux/.config"),
+    *("/usr/lib/modules/{}/config", "/usr/lib/ostree-boot/config-{}", "/usr/lib/kernel/config-{}"),
+    *("/usr/src/linux-headers-{}/.config", "/lib/modules/{}/build/.config"),
+    *(f"/lib/modules/{{}}/kernel/kernel/configs.ko{ending}" for ending in ("", ".gz", ".xz", ".zst")),
+)
 # Certificate authorities of kubeadm, by their paths without the ending.
 _AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
 _SANDBOX = re.compile(r"""^\s*sandbox(?:_image)?\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
 
 
-def collect(node: Node, now: float | None = None, asked_at: float | None = None) -> JsonDict:
+def collect(node: Node, now: float | None = None, asked_at: float | None = None, patches: str = "") -> JsonDict:
     """Read the node. `now` is the node's clock, and what certificates are measured against.
 
     `asked_at` is the clock of whoever asks, read before. Both are seconds since the epoch.
+    `patches` is the folder of kubeadm's patches.
     """
     moment = time.time() if now is None else now
     # Commands are slow (a Go program takes 50 to 100 ms to say its version), files are not.
@@ -61,7 +71,7 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None)
         running = pool.submit(_running_kubelet, node)
         runtime = pool.submit(_runtime, node)
         rpm = pool.submit(_rpm_packages, node)
-        info = _from_files(node, moment)
+        info = _from_files(node, moment, patches)
         info["clock"]["asked_at"] = asked_at
         packages = {**_dpkg_packages(node), **rpm.result()}
         for name, version in versions.items():
@@ -72,7 +82,7 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None)
     return info
 
 
-def _from_files(node: Node, moment: float) -> JsonDict:
+def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
     pods, foreign = node.static_pods()
     client = node.kubelet_client()
     flags, empty = node.kubelet_flags()
@@ -89,15 +99,24 @@ def _from_files(node: Node, moment: float) -> JsonDict:
             "flags": [asdict(flag) for flag in flags],
             "empty_variables": empty,
             "kubeadm_flags_file": _flags_file(node.read(node_paths.KUBELET_FLAGS)),
-            "config": _kubelet_config(node),
+            "config": _without_secrets(node.yaml(node_paths.KUBELET_CONFIG)),
+            "drop_ins": _without_secrets(node.kubelet_drop_ins(flags)),
+            "patches": [
+                {**patch, "patch": _without_secrets(patch["patch"])}
+                for name in (node.names(patches) if patches else [])
+                for patch in kubelet_config.patches_of(name, node.read(f"{patches}/{name}") or "")
+            ],
+            "manager_states": node.manager_states(),
             "config_written": node.modified(node_paths.KUBELET_CONFIG),
             "instance_config": node.yaml(node_paths.KUBELET_INSTANCE_CONFIG),
             "instance_config_present": node.exists(node_paths.KUBELET_INSTANCE_CONFIG),
             "client_cn": client.subject_cn if client else "",
             "client_o": client.subject_o if client else [],
         },
+        "admin_conf": node.exists("/etc/kubernetes/admin.conf"),
         "kubelet_conf_server": _server(node, "/etc/kubernetes/kubelet.conf"),
         "static_pods": {component: _pod(pod) for component, pod in pods.items()},
+        "proxy_variables": _proxies(pods),
         "foreign_manifests": [_pod(pod) for pod in foreign],
         "etcd": {
             "present": "etcd" in pods,
@@ -109,7 +128,8 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         },
         "cgroup_version": 2 if node.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "swap_on": len((node.read("/proc/swaps") or "").strip().splitlines()) > 1,
-        "kernel": (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip(),
+        "kernel": _kernel(node),
+        "kernel_config": any(node.exists(path.format(_kernel(node))) for path in _KERNEL_CONFIGS),
         "architecture": platform.machine(),
         "os": _os(node),
         "disk": _disks(node, data_dir or "/var/lib/etcd"),
@@ -125,6 +145,10 @@ def _from_files(node: Node, moment: float) -> JsonDict:
         "time": moment,
         "clock": _clock(node),
     }
+
+
+def _kernel(node: Node) -> str:
+    return (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip()
 
 
 def _flags_file(text: str | None) -> str:
@@ -154,11 +178,24 @@ def _ca_keys_missing(node: Node, pki: str, *, stacked: bool) -> list[str] | None
 
 
 def _pod(pod: StaticPod) -> JsonDict:
-    return {key: value for key, value in asdict(pod).items() if key != "component"}
+    return {key: value for key, value in asdict(pod).items() if key not in ("component", "proxies")}
 
 
-def _kubelet_config(node: Node) -> JsonDict:
-    config = node.yaml(node_paths.KUBELET_CONFIG)
+def _proxies(pods: dict[str, StaticPod]) -> JsonDict:
+    """Names alone: a value may have a password in it."""
+    here = manifests.proxy_variables(os.environ)
+    kept = manifests.copied_proxies([pods[name].proxies for name in CONTROL_PLANE_COMPONENTS if name in pods])
+    return {
+        "environment": sorted(here),
+        "static_pods": sorted(kept),
+        "differing": sorted(name for name in {*here} & {*kept} if here[name] != kept[name]),
+    }
+
+
+def _without_secrets(config: t.Any) -> t.Any:
+    """A KubeletConfiguration, or a patch of one."""
+    if isinstance(config, list):
+        return [entry for entry in config if not any(key in str(entry) for key in _SECRET_KUBELET_KEYS)]
     return {key: value for key, value in config.items() if key not in _SECRET_KUBELET_KEYS}
 
 
@@ -256,7 +293,14 @@ def _runtime(node: Node) -> JsonDict:
         version = node.version_of("crio" if name == "cri-o" else "containerd", "--version")
     elif endpoint:
         version = node.version_of("crictl", "--runtime-endpoint", endpoint, "version")
-    return {"name": name, "version": version, "socket": endpoint, "sandbox": _sandbox(node, endpoint)}
+    present = [path for path in SOCKETS if node.exists(path) or node.exists(f"/var{path}")]
+    return {
+        "name": name,
+        "version": version,
+        "socket": endpoint,
+        "sockets": present,
+        "sandbox": _sandbox(node, endpoint),
+    }
 
 
 def _sandbox(node: Node, endpoint: str) -> JsonDict | None:

@@ -21,6 +21,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.certificates import parse_certificate
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubelet_config import merged
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
     CONTROL_PLANE_COMPONENTS,
     STATIC_POD_COMPONENTS,
@@ -138,6 +139,29 @@ class Node:
             return _yamlread.load_mapping(self.read(path) or "")
         except _yamlread.UnreadableYaml:
             return {}
+
+    def kubelet_drop_ins(self, flags: list[Flag]) -> JsonDict:
+        """What the files of the kubelet's --config-dir lay over its configuration, together; nulls take away."""
+        folder = next((flag.value for flag in reversed(flags) if flag.name == "config-dir"), "")
+        found: JsonDict = {}
+        # In the order of Go's filepath.WalkDir.
+        for path in sorted(self._files(folder), key=lambda path: path.split("/")) if folder else []:
+            if path.endswith(".conf"):
+                found = merged(found, self.yaml(path), keep_null=True)
+        return {key: value for key, value in found.items() if key not in ("apiVersion", "kind")}
+
+    def _files(self, folder: str) -> list[str]:
+        base = str(self.path(folder))
+        return [f"{folder}{place[len(base) :]}/{name}" for place, _folders, names in os.walk(base) for name in names]
+
+    def manager_states(self) -> dict[str, str]:
+        """Policies that the kubelet's CPU and memory managers wrote down, by the fields that set them."""
+        found = {}
+        for manager in ("cpu", "memory"):
+            policy = self.yaml(f"/var/lib/kubelet/{manager}_manager_state").get("policyName")
+            if policy:
+                found[f"{manager}ManagerPolicy"] = str(policy)
+        return found
 
     def static_pods(self) -> tuple[dict[str, StaticPod], list[StaticPod]]:
         """kubeadm's own manifests by component, and every other file that the kubelet would read.

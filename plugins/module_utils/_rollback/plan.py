@@ -16,7 +16,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off im
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import hosts_of_one_node, node_not_ready
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import (
+    hosts_of_one_node,
+    node_not_ready,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_rollback import (
     control_plane_findings,
     kubelet_findings,

@@ -49,6 +49,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Hop, make_plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import read_programs
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
+    absent_addons,
     addon_versions,
     config_version,
     etcd_image_tag,
@@ -105,6 +106,7 @@ def decide(
         config=config_version(cluster),
         kube_proxy=addons.get("kube-proxy"),
         etcd_pinned=etcd_image_tag(cluster) not in ("", cluster.etcd_bridge),
+        absent_addons=absent_addons(cluster),
     )
     drains = foresee(cluster, plan.hops, request)
     target_programs = read_programs(programs or [], request.target)

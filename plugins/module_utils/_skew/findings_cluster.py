@@ -22,6 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     NodeState,
     Request,
     finding,
+    version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
@@ -71,6 +72,7 @@ def _nodes(cluster: Cluster, states: list[NodeState], request: Request) -> list[
                     "Check that the kubelet of this node runs and is a release of Kubernetes.",
                 )
             )
+        found += _vendor_builds(cluster, state, subject, api.kubelet_version(nodes[state.name]))
         if state.cordoned_by is not None:
             run = state.cordoned_by
             found.append(
@@ -106,6 +108,30 @@ def node_not_ready(node: Json, *, of_run: bool) -> Finding:
         api.why_not(node, "Ready"),
         see if of_run else f"Nothing for this run, which leaves the node alone and does not wait for it. {see}",
     )
+
+
+def _vendor_builds(cluster: Cluster, state: NodeState, subject: str, kubelet: str) -> list[Finding]:
+    """Programs of the node with a suffix that no release of the community has."""
+    said = next((answer["version"] for answer in cluster.api_servers if answer["node"] == state.name), "")
+    texts = {"kubelet": kubelet, "kube-apiserver": said}
+    builds = [
+        f"{name} {text}" for name, text in texts.items() if (v := version_or_none(text)) and v.build and not v.pre
+    ]
+    if not builds:
+        return []
+    return [
+        finding(
+            "vendor-build",
+            WARNING,
+            subject,
+            f"{', '.join(builds)}: no release of the community. It counts as the version before the suffix",
+            "Upgrade it by the means of its vendor. A run of this collection puts packages and images of the community "
+            "in its place where they are newer.",
+            rules.RELEASES_SOURCE,
+        )
+    ]
+
+
 def hosts_of_one_node(hosts: Mapping[str, str]) -> list[Finding]:
     """Nodes that several hosts of the inventory say to be: a run would act on one of them, and take it for all."""
     by_node: dict[str, list[str]] = {}

@@ -29,6 +29,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.operators 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
+POLICY_SOURCE = "https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/"
 WEBHOOK_PRACTICE = "https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/"
 WEBHOOK_SLOW_S = 10
 # The first minor whose API servers make ServiceCIDRs, of the default one, when they start.
@@ -199,7 +200,22 @@ def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
     for hook in cluster.webhooks:
         subject = f"webhook/{hook['configuration']}/{hook['name']}"
         pods = "; its rules cover the creation of pods" if hook["covers_pods"] else ""
-        if not hook["ready"]:
+        asked = f"; its rules cover {', '.join(hook['covers_run'])}" if hook["covers_run"] else ""
+        if hook["url"]:
+            if hook["covers_pods"] or hook["covers_run"]:
+                found.append(
+                    finding(
+                        "webhook-by-url",
+                        WARNING,
+                        subject,
+                        f"failurePolicy is Fail and {hook['url']} answers it, of which the cluster knows no more"
+                        f"{pods}{asked}",
+                        "See that it answers, and that it does not run on one node of the cluster alone or behind what "
+                        "the upgrade restarts. Or set failurePolicy: Ignore for the time of the upgrade.",
+                        rules.WEBHOOK_SOURCE,
+                    )
+                )
+        elif not hook["ready"]:
             found.append(
                 finding(
                     "webhook-down",
@@ -210,16 +226,19 @@ def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
                     rules.WEBHOOK_SOURCE,
                 )
             )
-        elif len(set(hook["ready"])) == 1 and hook["covers_pods"]:
+        elif len(set(hook["ready"])) == 1 and (hook["covers_pods"] or hook["covers_run"]):
             found.append(
                 finding(
                     "webhook-on-one-node",
                     WARNING,
                     subject,
                     f"failurePolicy is Fail and all {len(hook['ready'])} ready endpoints of the service "
-                    f"{hook['service']} are on the node {hook['ready'][0] or 'unknown'}{pods}",
-                    "Run two replicas on two nodes: while that node is drained no pod can be created, this webhook's "
-                    "own included.",
+                    f"{hook['service']} are on the node {hook['ready'][0] or 'unknown'}{pods}{asked}",
+                    "Run two replicas on two nodes: while that node is drained, what its rules cover is refused. No "
+                    "pod "
+                    "can be created, this webhook's own included; no pod be evicted; no node cordoned or uncordoned; "
+                    "or "
+                    "no lease renewed, so that nodes count as dead.",
                     rules.WEBHOOK_SOURCE,
                 )
             )
@@ -259,7 +278,24 @@ def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
                     WEBHOOK_PRACTICE,
                 )
             )
-    return found
+    return [*found, *_policies(cluster, plan)]
+
+
+def _policies(cluster: Cluster, plan: Plan) -> list[Finding]:
+    return [
+        finding(
+            "admission-policy-covers-run",
+            WARNING,
+            f"validatingadmissionpolicy/{name}",
+            f"failurePolicy is Fail, it is bound to deny, and its rules cover {', '.join(covered)}: it may refuse what "
+            "the run, a kubelet or a leader does",
+            "Read its validations. Try what a run does, as its user: kubectl drain <node> --dry-run=server "
+            "--ignore-daemonsets. Leave the user of the run and system:nodes out by matchConditions.",
+            POLICY_SOURCE,
+        )
+        for name, covered in sorted(cluster.policies.items())
+        if plan.hops
+    ]
 
 
 def _covers_system_pods(hook: Webhook, system_labels: dict[str, str]) -> bool:

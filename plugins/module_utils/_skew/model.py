@@ -91,6 +91,8 @@ class Cluster:
     api_servers: list[ApiServerAnswer] = field(default_factory=list)
     api_services: list[Json] = field(default_factory=list)
     webhooks: list[Webhook] = field(default_factory=list)
+    policies: dict[str, list[str]] = field(default_factory=dict)
+    """ValidatingAdmissionPolicies with failurePolicy Fail that are bound to deny, and what of a run they match."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """What could not be read, and why."""
 
@@ -120,9 +122,11 @@ class DeprecatedApi(t.TypedDict):
 
 
 class Webhook(t.TypedDict):
-    """One webhook with failurePolicy Fail that a Service of the cluster answers.
+    """One webhook with failurePolicy Fail.
 
-    `ready` lists the nodes of its ready endpoints, one entry an endpoint.
+    `service` answers it, or what is at `url`, of which there is no more to know.
+    `ready` lists the nodes of the service's ready endpoints, one entry an endpoint.
+    `covers_run` are the requests of a run, and of kubelets meanwhile, that its rules match.
     `covers_pods` is whether its rules match the creation of pods,
     `covers_service_cidrs` that of ServiceCIDRs, which API servers make for
     themselves. `namespaces` is its namespaceSelector; `narrowed` is whether
@@ -132,8 +136,10 @@ class Webhook(t.TypedDict):
     configuration: str
     name: str
     service: str
+    url: str
     ready: list[str]
     covers_pods: bool
+    covers_run: list[str]
     covers_service_cidrs: bool
     namespaces: Json
     narrowed: bool
@@ -227,6 +233,8 @@ class Host:
     role: str = ""
     kernel: str = ""
     """Release of the running kernel."""
+    kernel_config: bool | None = None
+    """Whether its configuration is where kubeadm looks for it."""
     time: float | None = None
     """The node's clock when it was read, seconds since the epoch."""
     clock_synchronised: bool | None = None
@@ -242,16 +250,26 @@ class Host:
     """Size of etcd's database."""
     certificates: list[Json] = field(default_factory=list)
     """``{path, not_after}``; `not_after` in seconds since the epoch."""
+    certificates_used: set[str] = field(default_factory=set)
+    """Values of the flags of all static pods: a certificate that is none of them is used by none."""
+    external_etcd: bool = False
+    """Whether it is a control-plane node without an etcd of its own."""
     kubelet_flags: list[Json] = field(default_factory=list)
     """``{name, value, file}``."""
     empty_variables: list[str] = field(default_factory=list)
     """Names of variables of kubelet flags that are set to nothing."""
     flags_file: str = ""
     """``args`` where kubeadm-flags.env begins with kubeadm's variable, ``other``, ``missing``; empty is unknown."""
-    kubelet_gates: dict[str, bool] = field(default_factory=dict)
-    """featureGates of the kubelet's config.yaml."""
+    kubelet_config: Json = field(default_factory=dict)
+    """The kubelet's config.yaml."""
+    kubelet_drop_ins: Json = field(default_factory=dict)
+    """What the files of its --config-dir lay over that, together."""
+    kubelet_patches: list[Json] = field(default_factory=list)
+    """kubeadm's patches of it that the run gives, ``{type, patch}``."""
     kubelet_running: str = ""
     """Version of the running kubelet."""
+    admin_conf: bool | None = None
+    """Whether /etc/kubernetes/admin.conf is there."""
     kubelet_server: str = ""
     """The API server that kubelet.conf names."""
     advertise_address: str = ""
@@ -264,13 +282,23 @@ class Host:
     """Common name of the kubelet's client certificate."""
     kubelet_groups: list[str] | None = None
     """Its organizations."""
+    manager_states: dict[str, str] | None = None
+    """Policies in the state files of the kubelet's CPU and memory managers, by the fields that set them."""
     instance_config: bool | None = None
     """Whether /var/lib/kubelet/instance-config.yaml is there."""
+    instance_config_values: Json = field(default_factory=dict)
+    """What is in it, which kubeadm lays over every configuration that it writes."""
     ca_keys_missing: list[str] = field(default_factory=list)
     """Certificate authorities of kubeadm whose key is elsewhere; empty on workers."""
     certificates_dir: str = CERTIFICATES
     runtime_name: str = ""
     runtime_version: str = ""
+    runtime_socket: str = ""
+    """Where the kubelet finds the runtime, with ``unix://``."""
+    runtime_sockets: list[str] | None = None
+    """Of the sockets that runtimes usually have, those that are there."""
+    proxies: dict[str, list[str]] = field(default_factory=dict)
+    """Names of proxy variables, as kubeadm_info returns them."""
     sandbox: Json | None = None
     """``{image, pinned}``; None where nobody asked."""
     foreign_manifests: list[str] = field(default_factory=list)
@@ -344,6 +372,18 @@ class Request:
     """How the run drains."""
     worker_serial: list[str] = field(default_factory=lambda: ["1"])
     """How many workers are upgraded at a time, as Ansible's ``serial``."""
+    skip_phases: list[str] = field(default_factory=list)
+    """Phases of kubeadm that the run leaves out."""
+    ignored_checks: dict[str, list[str]] = field(default_factory=dict)
+    """Preflight checks of kubeadm that the run ignores, by the role of a node."""
+
+    def skips(self, phase: str) -> bool:
+        """Whether the run leaves out a phase of kubeadm, by itself or with the one that it is a part of."""
+        return bool({phase, phase.partition("/")[0]} & set(self.skip_phases))
+
+    def ignores(self, check: str, role: str) -> bool:
+        """Whether kubeadm is to pass over a check on nodes of the role; the case of a name is nothing to it."""
+        return check.lower() in (name.strip().lower() for name in self.ignored_checks.get(role, []))
 
 
 def version_or_none(text: str | None) -> Version | None:

@@ -42,6 +42,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects im
     without_other_fields,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
+    denying_policies,
     deprecated_apis,
     eviction_webhooks,
     fail_closed_webhooks,
@@ -119,6 +120,7 @@ class Reader:
             cluster.jobs = {api.qualified(job): job for job in jobs}
         if self._wanted.surge:
             cluster.surge_objects = self._surge_objects()
+        cluster.policies = self._optional("validatingadmissionpolicies", self._policies, {})
         cluster.system_labels = self._optional("namespaces", self._system_labels, {})
         cluster.definitions = self._optional("customresourcedefinitions", self._definitions, [])
         cluster.volumes = self._optional("persistentvolumes", self._volumes, [])
@@ -171,9 +173,11 @@ class Reader:
                 Webhook(
                     configuration=hook.configuration,
                     name=hook.name,
-                    service=f"{hook.namespace}/{hook.service}",
-                    ready=self._ready_nodes(hook.namespace, hook.service),
+                    service=f"{hook.namespace}/{hook.service}" if hook.service else "",
+                    url=hook.url,
+                    ready=self._ready_nodes(hook.namespace, hook.service) if hook.service else [],
                     covers_pods=hook.covers_pods,
+                    covers_run=hook.covers_run,
                     covers_service_cidrs=hook.covers_service_cidrs,
                     namespaces=hook.namespaces,
                     narrowed=hook.narrowed,
@@ -192,6 +196,12 @@ class Reader:
             things = self._optional(plural, functools.partial(self._list, path, without_managed_fields), [])
             found.update({(kind, each["metadata"]["namespace"], api.name_of(each)): each for each in things})
         return found
+
+    def _policies(self) -> dict[str, list[str]]:
+        return denying_policies(
+            self._list(f"{_ADMISSION}/validatingadmissionpolicies"),
+            self._list(f"{_ADMISSION}/validatingadmissionpolicybindings"),
+        )
 
     def _ready_nodes(self, namespace: str, service: str) -> list[str]:
         """Nodes of the ready endpoints of a Service, which is asked for once."""

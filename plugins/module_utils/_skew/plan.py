@@ -65,6 +65,7 @@ Hop = t.TypedDict(
         "etcd_image_tag": str,
         "rollback_safe": bool,
         "extra_flags": dict[str, dict[str, str]],
+        "absent_addons": list[str],
     },
 )
 
@@ -86,10 +87,12 @@ def make_plan(
     config: Version | None,
     kube_proxy: Version | None,
     etcd_pinned: bool = False,
+    absent_addons: t.Sequence[str] = (),
 ) -> Plan:
     """Plan the hops. `config` is the version in kubeadm-config, `kube_proxy` that of the addon; None is unknown.
 
-    `etcd_pinned` says that kubeadm-config names an etcd image that this tool did not set.
+    `etcd_pinned` says that kubeadm-config names an etcd image that this tool did not set, `absent_addons` are those of
+    kubeadm that the cluster does not have.
     """
     servers = [s.api_server for s in states if s.is_control_plane and s.api_server]
     if not servers:
@@ -107,7 +110,11 @@ def make_plan(
         images=request.etcd_images,
         pinned=etcd_pinned,
     )
-    return Plan(lowest, hops=_hops(states, path, request, lowest, config, kube_proxy), etcd=path)
+    hops = _hops(states, path, request, lowest, config, kube_proxy)
+    for hop in hops:
+        if Version.parse(hop["to"]).minor >= rules.ADDON_PHASES_SINCE:
+            hop["absent_addons"] = list(absent_addons)
+    return Plan(lowest, hops=hops, etcd=path)
 
 
 def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Version], list[Finding]]:
@@ -217,6 +224,7 @@ def _hops(
                     "etcd_image_tag": stage.image_tag,
                     "rollback_safe": False,
                     "extra_flags": {},
+                    "absent_addons": [],
                 }
             )
         before = to
@@ -253,6 +261,7 @@ def _etcd_hop(states: list[NodeState], order: dict[str, int], stage: Stage) -> H
         "etcd_image_tag": stage.image_tag,
         "rollback_safe": False,
         "extra_flags": {},
+        "absent_addons": [],
     }
 
 
@@ -289,6 +298,7 @@ def _rollback_safe_hop(
             "etcd_image_tag": "",
             "rollback_safe": True,
             "extra_flags": flags_for(minor, stage.to),
+            "absent_addons": [],
         }
     ]
 

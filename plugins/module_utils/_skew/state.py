@@ -108,6 +108,12 @@ def addon_versions(cluster: Cluster) -> dict[str, Version | None]:
     return found
 
 
+def absent_addons(cluster: Cluster) -> list[str]:
+    """Addons of kubeadm that the cluster is known not to have."""
+    workloads = {"coredns": cluster.coredns, "kube-proxy": cluster.kube_proxy}
+    return [name for name, found in workloads.items() if found is None and name not in cluster.unreadable]
+
+
 def config_version(cluster: Cluster) -> Version | None:
     """The version that kubeadm-config says, which kubeadm sets once the first control-plane node is through."""
     return version_or_none(str((cluster.cluster_config or {}).get("kubernetesVersion", "")))

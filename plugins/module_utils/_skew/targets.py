@@ -40,7 +40,13 @@ def target_version(asked: str, available: list[Version], why: str = "") -> Versi
     """
     minor = _MINOR.fullmatch(asked.strip())
     if asked.strip() != LATEST and not minor:
-        return Version.parse(asked)
+        version = Version.parse(asked)
+        if version.build and not version.pre:
+            raise EvergreenError(
+                f"kubernetes_version is {asked}, which is a vendor's build and no release of the community.",
+                hint=f"Name a release, such as {version}. Builds of a vendor are upgraded by the vendor's own means.",
+            )
+        return version
     fitting = [version for version in available if not version.pre]
     if minor:
         fitting = [version for version in fitting if (version.major, version.minor) == tuple(map(int, minor.groups()))]

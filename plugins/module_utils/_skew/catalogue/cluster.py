@@ -43,6 +43,21 @@ ENTRIES: tuple[Entry, ...] = (
         cure="Check that the kubelet runs and is a release: `kubelet --version` on the node.",
     ),
     Entry(
+        id="vendor-build",
+        severities=(WARNING,),
+        title="A program is not a release of the community",
+        meaning="The kubelet or the API server reports a version with a suffix that no release of Kubernetes has, such "
+        "as "
+        "`v1.34.4-eks-1` or `v1.34.4+vmware.1`. It is a vendor's build. It counts as the version before the suffix: it "
+        "is "
+        "not upgraded to a version that is older or the same. To a newer one it is, and then packages and images of "
+        "the "
+        "community take its place, without what the vendor changed.",
+        cure="Upgrade such a cluster by the means of its vendor. Where the change to the releases of the community is "
+        "meant, accept the finding.",
+        sources=(rules.RELEASES_SOURCE,),
+    ),
+    Entry(
         id="node-cordoned-by-run",
         severities=(NOTE,),
         title="An earlier run cordoned the node and did not end",

@@ -101,12 +101,42 @@ ENTRIES: tuple[Entry, ...] = (
         id="webhook-on-one-node",
         severities=(WARNING,),
         title="A webhook that must answer runs on one node",
-        meaning="All ready endpoints of a webhook with `failurePolicy: Fail` that covers pods are on one node. While "
-        "that node is drained no pod can be made, and so not the webhook's own either: the cluster locks "
-        "itself.",
+        meaning="All ready endpoints of a webhook with `failurePolicy: Fail` are on one node, and its rules cover "
+        "pods, "
+        "`pods/eviction`, nodes or leases. While that node is drained no pod can be made, and so not the webhook's own "
+        "either; or no pod can be evicted, no node cordoned or uncordoned, or no lease renewed, after which nodes "
+        "count "
+        "as dead. The cluster locks itself.",
         cure="Run two replicas, on two nodes, with a PodDisruptionBudget; leave the webhook's own namespace out of "
         "its rules.",
         sources=(rules.WEBHOOK_SOURCE,),
+    ),
+    Entry(
+        id="webhook-by-url",
+        severities=(WARNING,),
+        title="A webhook that must answer is named by a URL",
+        meaning="A webhook with `failurePolicy: Fail` has a `clientConfig.url` in place of a Service, and its rules "
+        "cover "
+        "pods, `pods/eviction`, nodes or leases. What answers there, and where it runs, cannot be seen in the cluster. "
+        "Where it is away, what its rules cover is refused, and that can be what the upgrade or a kubelet asks for.",
+        cure="See that it answers and that the upgrade takes nothing away that it needs. Accept the finding then, or "
+        "set "
+        "`failurePolicy: Ignore` for the time of the upgrade.",
+        sources=(rules.WEBHOOK_SOURCE,),
+    ),
+    Entry(
+        id="admission-policy-covers-run",
+        severities=(WARNING,),
+        title="A ValidatingAdmissionPolicy may refuse what the run does",
+        meaning="A policy with `failurePolicy: Fail` is bound with the action Deny, and its rules cover nodes, leases "
+        "or "
+        "`pods/eviction`. The run cordons and annotates nodes, evicts pods and holds a lease; kubelets and leaders "
+        "renew "
+        "theirs. Whether the policy lets that pass depends on its expressions. One that cannot be evaluated refuses.",
+        cure="Read its validations, and try a drain as the user of the run: `kubectl drain <node> --dry-run=server "
+        "--ignore-daemonsets`. Leave the user of the run and the group system:nodes out by matchConditions, or accept "
+        "the finding.",
+        sources=("https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/",),
     ),
     Entry(
         id="webhook-blocks-service-cidr",

@@ -47,9 +47,9 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["certificates"] == []
     assert info["kubeadm"] == {"version": "", "package": None}
     assert info["kubelet"]["running"] is False
-    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sandbox": None}
-    assert info["package_sources_error"] == ""
+    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sandbox": None, "sockets": []}
     assert info["etcd"] == {"present": False, "external": [], "data_dir": "", "db_bytes": 0}
+    assert info["package_sources_error"] == ""
     assert info["time"] == NOW
     assert info["clock"] == {"synchronised": None, "max_error_s": None, "asked_at": None}
     assert info["repositories"] == []
@@ -190,6 +190,34 @@ def test_kubelet_and_runtime(tmp_path: Path) -> None:
     assert info["kubelet"]["running"] is True
     assert info["kubelet"]["started_epoch"] == pytest.approx(1002.5)
     assert info["container_runtime"]["name"] == "cri-o"
+
+
+def test_layers_of_the_kubelets_configuration(tmp_path: Path) -> None:
+    put(tmp_path, "/etc/default/kubelet", 'KUBELET_EXTRA_ARGS="--config-dir=/etc/kubernetes/kubelet.d"\n')
+    folder = "/etc/kubernetes/kubelet.d"
+    kind = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+    put(tmp_path, f"{folder}/20-b.conf", f"{kind}maxPods: 250\nsystemReserved: {{memory: 2Gi}}\nswap: null\n")
+    put(tmp_path, f"{folder}/10-a.conf", f"{kind}maxPods: 200\nsystemReserved: {{cpu: 500m}}\nswap: on\n")
+    put(tmp_path, f"{folder}/a/b.conf", f"{kind}podPidsLimit: 4096\nstaticPodURLHeader: {{a: [secret]}}\n")
+    put(tmp_path, f"{folder}/notes.txt", "maxPods: 1\n")
+    put(tmp_path, "/var/lib/kubelet/cpu_manager_state", '{"policyName":"static","defaultCpuSet":"","checksum":1}')
+    put(tmp_path, "/patches/kubeletconfiguration.yaml", "maxPods: 300\nstaticPodURLHeader: {a: [secret]}\n---\nb: 1\n")
+    put(tmp_path, "/patches/kubeletconfiguration1+json.yaml", "- {op: add, path: /c, value: 2}\n")
+    put(tmp_path, "/patches/kube-apiserver0+merge.yaml", "spec: {}\n")
+    found = collect(Node(tmp_path), patches="/patches")["kubelet"]
+    assert found["drop_ins"] == {
+        "maxPods": 250,
+        "systemReserved": {"cpu": "500m", "memory": "2Gi"},
+        "swap": None,
+        "podPidsLimit": 4096,
+    }
+    assert found["patches"] == [
+        {"type": "strategic", "patch": {"maxPods": 300}},
+        {"type": "strategic", "patch": {"b": 1}},
+        {"type": "json", "patch": [{"op": "add", "path": "/c", "value": 2}]},
+    ]
+    assert found["manager_states"] == {"cpuManagerPolicy": "static"}
+    assert collect(Node(tmp_path))["kubelet"]["patches"] == []
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_two_hosts_of_one_node_stop_it() -> None:
     """The run would take back one of them, and hold the other for it."""
     found = cluster({"c1": EMULATING})
     request = Request(Version.parse("1.34.4"), hosts={"c1": "c1", "alias": "c1"})
-    plan = make_plan(found, request, [])
+    plan = make_plan(found, request, [], now=NOW)
     assert plan["blockers"] == 1
     assert [(each["id"], each["subject"]) for each in plan["findings"]] == [("inventory-hosts-of-one-node", "node/c1")]
-    assert make_plan(found, Request(Version.parse("1.34.4"), hosts={"c1": "c1"}), [])["blockers"] == 0
+    assert make_plan(found, Request(Version.parse("1.34.4"), hosts={"c1": "c1"}), [], now=NOW)["blockers"] == 0

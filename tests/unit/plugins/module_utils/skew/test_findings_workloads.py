@@ -288,8 +288,10 @@ def webhook(**changes: t.Any) -> dict[str, t.Any]:
         "configuration": "c",
         "name": "n",
         "service": "a/b",
+        "url": "",
         "ready": ["w1", "w2"],
         "covers_pods": False,
+        "covers_run": [],
         "covers_service_cidrs": False,
         "namespaces": {},
         "narrowed": False,
@@ -310,6 +312,32 @@ def webhook(**changes: t.Any) -> dict[str, t.Any]:
 def test_webhooks(ready: list[str], covers_pods: bool, expected: list[t.Any]) -> None:
     verdict = decide(cluster(webhooks=[webhook(ready=ready, covers_pods=covers_pods)]))
     assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"covers_run": ["nodes"], "ready": ["w1"]}, ["webhook-on-one-node"]),
+        ({"covers_run": ["leases"], "ready": ["w1", "w1"]}, ["webhook-on-one-node"]),
+        ({"covers_run": ["pods/eviction"], "ready": ["w1", "c1"]}, []),
+        ({"url": "https://x/v", "service": "", "ready": [], "covers_run": ["nodes"]}, ["webhook-by-url"]),
+        ({"url": "https://x/v", "service": "", "ready": [], "covers_pods": True}, ["webhook-by-url"]),
+        ({"url": "https://x/v", "service": "", "ready": []}, []),
+    ],
+)
+def test_webhooks_that_a_run_meets(changes: dict[str, t.Any], expected: list[str]) -> None:
+    findings = decide(cluster(webhooks=[webhook(**changes)]))["findings"]
+    assert [(entry["severity"], entry["id"]) for entry in findings] == [("warning", id) for id in expected]
+    for entry in findings:
+        assert all(what in entry["evidence"] for what in changes.get("covers_run", []))
+
+
+@pytest.mark.parametrize("target", ["1.34.4", "1.35.4"])
+def test_policies_that_may_refuse_a_run(target: str) -> None:
+    verdict = decide(cluster(policies={"no-cordon": ["nodes", "leases"]}), target)
+    expected = [("warning", "admission-policy-covers-run", "validatingadmissionpolicy/no-cordon")]
+    assert said(verdict) == (expected if target == "1.35.4" else [])
+    assert all("nodes, leases" in entry["evidence"] for entry in verdict["findings"])
 
 
 SYSTEM = {"kubernetes.io/metadata.name": "kube-system"}

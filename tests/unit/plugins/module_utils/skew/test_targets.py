@@ -33,7 +33,9 @@ def test_target(asked: str, expected: str) -> None:
     assert str(target_version(asked, OFFERED)) == expected
 
 
-@pytest.mark.parametrize(("asked", "offered"), [("1.36", OFFERED), ("latest", []), ("1.35", []), ("newest", OFFERED)])
+@pytest.mark.parametrize(
+    ("asked", "offered"), [("1.36", OFFERED), ("latest", []), ("1.35", []), ("newest", OFFERED), ("1.35.4-eks-1", [])]
+)
 def test_no_target(asked: str, offered: list[Version]) -> None:
     with pytest.raises(EvergreenError):
         target_version(asked, offered)
