@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.addon_table import Addon, Support, with_added
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of, workload_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
