@@ -317,8 +317,8 @@ target:
   sample: 1.35.4
 upgrade_needed:
   description:
-    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, or to put back what a
-      run left that was cut off (RV(cut_off)).
+    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, to put back what a
+      run left that was cut off (RV(cut_off)), or to remove the Lease of one that failed.
   type: bool
   returned: always
   sample: true
