@@ -116,6 +116,12 @@ def not_ready_before(lease: dict[str, t.Any] | None) -> tuple[str, NotReady] | N
         return None
 
 
+def is_left(lease: dict[str, t.Any] | None) -> bool:
+    """Whether it is there for the record alone: nobody holds it, and the upgrade was not at its end."""
+    held = ((lease or {}).get("spec") or {}).get("holderIdentity")
+    return not held and not_ready_before(lease) is not None
+
+
 def is_expired(lease: dict[str, t.Any], now: datetime) -> bool:
     """Whether the holder's time is over.
 

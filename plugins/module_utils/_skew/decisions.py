@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff, lock_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady, is_left
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
@@ -133,7 +133,8 @@ def decide(
     not_ready = not_ready_before(cluster, kept, accepted, now)
     kept = fold(kept)
     leftovers = [state.name for state in states if state.tainted_by is not None]
-    needed = bool(plan.hops or plan.problems or leftovers or cut_off)
+    unfinished = is_left(lock_of(cluster.leases))
+    needed = bool(plan.hops or plan.problems or leftovers or cut_off or unfinished)
     nodes = [_node(state, request.target) for state in states]
     return Verdict(
         current=str(plan.current) if plan.current else None,
@@ -151,7 +152,15 @@ def decide(
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
         refusal=refusal(kept),
-        summary=summary(str(request.target), plan.hops, kept, needed=needed, leftovers=leftovers, cut_off=cut_off),
+        summary=summary(
+            str(request.target),
+            plan.hops,
+            kept,
+            needed=needed,
+            leftovers=leftovers,
+            cut_off=cut_off,
+            unfinished=unfinished,
+        ),
     )
 
 

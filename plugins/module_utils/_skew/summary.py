@@ -38,17 +38,21 @@ def summary(
     needed: bool,
     leftovers: Sequence[str] = (),
     cut_off: CutOff | None = None,
+    unfinished: bool = False,
 ) -> list[str]:
     """One line a hop, then one a kind of finding.
 
     `leftovers` are nodes with the soft taint of an earlier run, `cut_off` is a
-    run that has not given its lock back.
+    run that has not given its lock back. With `unfinished` a run that failed
+    left its Lease.
     """
     lines = [] if needed else [f"Nothing to do: the cluster is at {target}."]
     if leftovers and not hops:
         lines.append(f"The soft taint of an earlier run is to be taken off {', '.join(leftovers)}.")
     if cut_off and not hops:
         lines.append(f"{cut_off.told()}. {CLEARED}")
+    if unfinished and not hops:
+        lines.append("The Lease of a run that did not end the upgrade is to be removed.")
     for hop in hops:
         control_plane = ", ".join(hop["control_plane"]) or "done"
         workers = ", ".join(hop["workers"]) or "none"

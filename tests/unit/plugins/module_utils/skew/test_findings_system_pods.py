@@ -98,6 +98,14 @@ def test_an_upgrade_that_found_nothing_broken_waits_for_everything() -> None:
     assert said(plan(broken("a"), leases=[lease()])) == [("blocker", "system-pod-not-ready", EXPORTER)]
 
 
+def test_the_lease_of_a_run_that_failed_at_its_end_is_something_to_do() -> None:
+    done = decide(cluster(leases=[lease()]), "1.34.4")
+    assert (done["upgrade_needed"], done["hops"]) == (True, [])
+    assert done["summary"] == ["The Lease of a run that did not end the upgrade is to be removed."]
+    held = {**lease(), "spec": {"holderIdentity": "a@one"}}
+    assert not decide(cluster(leases=[held]), "1.34.4")["upgrade_needed"]
+
+
 @pytest.mark.parametrize("leases", [[], [lease()]])
 def test_a_pod_that_waits_for_a_node_of_an_interrupted_run(leases: list[Json]) -> None:
     waiting, mark = broken("a", on=""), {api.CORDON_ANNOTATION: '{"run": "r1"}'}
