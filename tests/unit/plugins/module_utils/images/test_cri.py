@@ -112,6 +112,7 @@ def test_present(tmp_path: Path) -> None:
         (bytes_field(1, b"sha256:873e") + bytes_field(2, IMAGE.encode()) + number_field(4, 311286), False),
         (b"", None),
     ],
+    ids=["pinned", "not pinned", "not there"],
 )
 def test_pinned(tmp_path: Path, image: bytes, pinned: bool | None) -> None:
     with Runtime(tmp_path / "s", [answer(bytes_field(1, image))]) as runtime:
@@ -139,6 +140,7 @@ def shown(key: bytes, value: bytes) -> bytes:
         (shown(b"golang", b'"go1.22"'), ""),
         (answer(b""), ""),
     ],
+    ids=["containerd 1", "containerd 2", "no JSON", "another entry", "nothing"],
 )
 def test_the_image_of_sandboxes(tmp_path: Path, given: bytes, image: str) -> None:
     with Runtime(tmp_path / "s", [given]) as runtime:
