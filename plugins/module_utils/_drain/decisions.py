@@ -21,6 +21,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
     is_mirror,
     is_terminating,
     phase_of,
+    scheduled_at,
     tolerates_cordon,
     workload_of,
 )
@@ -108,6 +109,14 @@ def classify(
         if late and not finished:
             record.warnings.append(late)
     return record
+
+
+def came_after(pod: Json, since: str) -> bool:
+    """Whether it came to its node after a cordon of ours, in seconds of the API server; empty is no such cordon.
+
+    In the same second counts: what was there has been evicted by the drain that cordoned.
+    """
+    return bool(since) and scheduled_at(pod) >= since
 
 
 def outlasts(pod: Json, options: Options) -> str:

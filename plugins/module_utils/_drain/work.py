@@ -24,7 +24,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
     Options,
     PodRecord,
     is_ready,
-    scheduled_at,
+    tolerates_cordon,
     uid_of,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.pacing import Pace
@@ -179,7 +179,7 @@ class Work:
             before = known.get(uid_of(pod))
             if before is not None and before.outcome != "gone":
                 continue
-            after_cordon = before is None and (late or (bool(since) and scheduled_at(pod) > since))
+            after_cordon = before is None and (late or decisions.came_after(pod, since))
             record = decisions.classify(pod, name, self._options, daemon_sets, after_cordon=after_cordon)
             if before is not None:
                 # What was taken for its end was none.
@@ -257,16 +257,17 @@ class Work:
             targets = [record for record in mine if record.leaves and not record.is_over]
             if not targets and not first:
                 return
-            if not targets and self._cordon_changed(name):
-                # The scheduler may not have seen the cordon yet.
-                self._deadline.sleep(AGAIN_AFTER_S)
-            elif targets and (first or not self._deadline.expired()):
+            if targets and (first or not self._deadline.expired()):
                 self._move_singletons(name)
                 eviction = Eviction(self._api, name, targets, self._options, self._deadline, self._pace)
                 eviction.run(version)
                 if eviction.complaint:
                     self._warnings.append(eviction.complaint)
             self._fail_where_left(name, targets)
+            comes_back = any(tolerates_cordon(record.pod) for record in targets)
+            if comes_back or (not targets and self._cordon_changed(name)):
+                # The scheduler takes a moment to see the cordon, or to place the next pod.
+                self._deadline.sleep(AGAIN_AFTER_S)
             # A pod that the scheduler had placed before it saw the cordon may have come since.
             version, first = self._look(name, late=True), False
 

@@ -410,6 +410,16 @@ def test_when_a_pod_came_to_its_node(conditions: list[Json], expected: str) -> N
     assert scheduled_at(pod(conditions=conditions, creationTimestamp="a")) == expected
 
 
+@pytest.mark.parametrize(
+    ("at", "after"),
+    [("2026-01-31T12:00:00Z", False), (CORDONED_AT, True), ("2026-01-31T12:00:02Z", True), ("", False)],
+)
+def test_whether_a_pod_came_after_a_cordon_of_ours(at: str, after: bool) -> None:
+    found = pod(conditions=[condition("PodScheduled", at)])
+    assert decisions.came_after(found, CORDONED_AT) is after
+    assert not decisions.came_after(found, "")
+
+
 def test_a_cordon_says_whose_it_is_and_is_made_once() -> None:
     patch = cordon.cordon_patch(node(cordoned=False), "r2", "2026-01-31T13:00:00Z")
     after = cordon.patched(node(cordoned=False), patch)
