@@ -810,8 +810,8 @@ cost:
     budgets:
       description:
         - PodDisruptionBudgets over these pods that hold a drain up, with C(budget), C(state), C(pods) and C(why).
-        - A C(state) of V(never) lets no pod go whatever one waits for, V(waits) lets none go as things are, V(in_turn)
-          has more of its pods on one node than may be away at once.
+        - A C(state) of V(never) lets no pod go by its numbers, V(waits) lets none go as things are, V(in_turn) has more
+          of its pods on one node, or on the workers that are upgraded together, than may be away at once.
       type: list
       elements: dict
       returned: always
