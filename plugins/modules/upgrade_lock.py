@@ -246,6 +246,11 @@ holder_controller:
   type: str
   returned: always
   sample: gone
+resumed:
+  description: Whether the Lease that was found keeps what was not ready before an upgrade that is not at its end.
+  type: bool
+  returned: always
+  sample: false
 server_time:
   description: The clock of the API server when the decision was made, to the second.
   type: str
@@ -289,6 +294,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions 
     describe,
     loss,
     micro_time,
+    not_ready_before,
     recorded_controller,
     refusal,
 )
@@ -383,6 +389,7 @@ def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool
         "previous_holder": decision.previous_holder,
         "reason": decision.reason,
         "holder_controller": holder_controller,
+        "resumed": not_ready_before(lease) is not None,
     }
     if decision.action in ("refuse", "lost"):
         if decision.action == "lost":

@@ -159,16 +159,16 @@ def test_what_was_broken_before_the_upgrade_is_not_waited_for(cluster: Cluster, 
     set_ready(cluster, worker, "True")
     subject = f"pod/kube-system/{exporter}"
 
-    def lock(state: str, run: str, **options: t.Any) -> None:
+    def lock(state: str, run: str, **options: t.Any) -> t.Any:
         params = {**cluster.params, "state": state, "holder": run, **options}
-        upgrade_lock.settle(task(upgrade_lock.ARGUMENT_SPEC, params))
+        return upgrade_lock.settle(task(upgrade_lock.ARGUMENT_SPEC, params))
 
     assert exporter in stopped(cluster, "system_pods_ready", node=worker).message
     found = check(cluster, "1.34.4")
     assert found.findings["system-pod-not-ready", subject]["severity"] == "warning"
     assert found.result["not_ready"][subject] == [worker]
 
-    lock("held", "a@one", not_ready=found.result["not_ready"])
+    assert not lock("held", "a@one", not_ready=found.result["not_ready"])["resumed"]
     assert gate(cluster, "system_pods_ready", node=worker)["ready"]
     # Broken by the upgrade.
     cluster.apply(pod(f"proxy-{worker}", "kube-system", on=worker))
@@ -181,7 +181,7 @@ def test_what_was_broken_before_the_upgrade_is_not_waited_for(cluster: Cluster, 
         lock("released", "a@one", unfinished=True)
         found = check(cluster, "1.34.4")
         assert found.findings["system-pod-not-ready", f"pod/kube-system/proxy-{worker}"]["severity"] == "blocker"
-        lock("held", "b@two", not_ready=found.result["not_ready"])
+        assert lock("held", "b@two", not_ready=found.result["not_ready"])["resumed"]
         message = stopped(cluster, "system_pods_ready", node=worker).message
         assert f"proxy-{worker}" in message and exporter not in message
     finally:
