@@ -94,7 +94,7 @@ options:
   duration_s:
     description: The probe ends after this many seconds. With V(0) it measures for as long as the run takes.
     type: float
-    default: 0
+    default: 14400
 seealso:
   - module: evergreen.kubeadm.upgrade_journal
   - module: evergreen.kubeadm.upgrade_report
@@ -118,6 +118,7 @@ EXAMPLES = r"""
     stop_file: /srv/upgrade/artifacts/upgrade-probe.stop
     heartbeat: /srv/upgrade/artifacts/upgrade-journal.jsonl
     controller: "{{ opened.controller }}"
+    duration_s: 0
   async: 31536000
   poll: 0
   register: probe
@@ -231,7 +232,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "heartbeat": {"type": "path"},
     "controller": CONTROLLER_OPTION,
     "idle_limit_s": {"type": "float", "default": 1800},
-    "duration_s": {"type": "float", "default": 0},
+    "duration_s": {"type": "float", "default": 14400},
 }
 
 
