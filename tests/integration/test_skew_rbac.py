@@ -27,6 +27,7 @@ SHOWN = {
     "persistentvolumes": "persistentvolumes",
     "poddisruptionbudgets": "poddisruptionbudgets",
     "validatingwebhookconfigurations": "webhooks",
+    "validatingadmissionpolicies": "validatingadmissionpolicies",
     "apiservices": "apiservices",
     "customresourcedefinitions": "customresourcedefinitions",
     "volumeattributesclasses": "volumeattributesclasses",
