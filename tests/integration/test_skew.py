@@ -121,9 +121,12 @@ def test_a_chain_needs_the_versions_between(half_upgraded: Cluster) -> None:
 
 
 def test_what_the_nodes_tell(half_upgraded: Cluster) -> None:
-    told = {"info": {"node_name": W1, "cgroup_version": 1, "swap_on": True}}
+    told = {"info": {"node_name": W1, "role": "worker", "cgroup_version": 1, "swap_on": True}}
     found = check(half_upgraded, nodes=[told])
-    assert found.findings["cgroup-v1", f"node/{W1}"]["severity"] == "warning"  # kubelet-config allows it
+    # kubelet-config allows it, and kubeadm's own check does not.
+    assert found.findings["cgroup-v1", f"node/{W1}"]["severity"] == "blocker"
+    ignored = check(half_upgraded, nodes=[told], worker_ignored_checks=["SystemVerification"])
+    assert ignored.findings["cgroup-v1", f"node/{W1}"]["severity"] == "warning"
     assert found.findings["swap-on", f"node/{W1}"]["severity"] == "warning"
 
 

@@ -81,6 +81,7 @@ def test_edits_by_hand_that_kubeadm_drops(place: Cluster) -> None:
 
 
 def audited(made: dict[str, t.Any]) -> None:
+    """With a proxy that kubeadm did not set: it sets those of all components."""
     spec, main = made["spec"], made["spec"]["containers"][0]
     spec["volumes"].append({"name": "audit", "hostPath": {"path": "/etc/audit"}})
     main["volumeMounts"].append({"name": "audit", "mountPath": "/etc/audit", "readOnly": True})
@@ -101,7 +102,7 @@ def accompanied(made: dict[str, t.Any]) -> None:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (audited, "environment: GOGC; mounts: /etc/audit"),
+        (audited, "environment: GOGC, HTTPS_PROXY; mounts: /etc/audit"),
         (rationed, "resources.limits.memory; livenessProbe.timeoutSeconds"),
         (accompanied, "containers: kms; annotations: prometheus.io/scrape; hostAliases"),
     ],

@@ -124,22 +124,25 @@ def cgroup_v1(root: Path) -> None:
     shutil.rmtree(root / "sys/fs/cgroup")
 
 
-def expired_certificate(root: Path) -> None:
-    pki = root / "etc/kubernetes/pki"
-    names = ("-subj", "/CN=kube-apiserver")
+def expire(place: Path, name: str) -> None:
+    """A certificate of yesterday, with a key of its own."""
+    new = ("-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-subj", f"/CN={name}")
     for command in (
-        ("req", "-new", "-key", "apiserver.key", "-out", "apiserver.csr", *names),
-        ("x509", "-req", "-in", "apiserver.csr", "-signkey", "apiserver.key", "-days", "-1", "-out", "apiserver.crt"),
+        ("req", "-new", *new, "-out", f"{name}.csr"),
+        ("x509", "-req", "-in", f"{name}.csr", "-signkey", f"{name}.key", "-days", "-1", "-out", f"{name}.crt"),
     ):
-        subprocess.run(["openssl", *command], cwd=pki, check=True, capture_output=True)
+        subprocess.run(["openssl", *command], cwd=place, check=True, capture_output=True)
+
+
+def expired_certificate(root: Path) -> None:
+    expire(root / "etc/kubernetes/pki", "apiserver")
 
 
 def expired_kubelet_certificate(root: Path) -> None:
     """As the kubelet signs it itself, once: nothing here verifies it."""
     place = root / "var/lib/kubelet/pki"
     place.mkdir(parents=True)
-    new = ("-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "kubelet.key", "-out", "kubelet.crt", "-days", "-1")
-    subprocess.run(["openssl", "req", *new, "-subj", f"/CN={PLANE}@1"], cwd=place, check=True, capture_output=True)
+    expire(place, "kubelet")
 
 
 def edited_kubelet(root: Path) -> None:

@@ -28,6 +28,7 @@ SHOWN = {
     "persistentvolumes": ["persistentvolumes"],
     "poddisruptionbudgets": ["poddisruptionbudgets"],
     "validatingwebhookconfigurations": ["webhooks"],
+    "validatingadmissionpolicies": ["validatingadmissionpolicies"],
     "apiservices": ["apiservices"],
     "customresourcedefinitions": ["customresourcedefinitions"],
     "volumeattributesclasses": ["volumeattributesclasses"],

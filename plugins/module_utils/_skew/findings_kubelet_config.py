@@ -56,16 +56,19 @@ class _Change(t.NamedTuple):
 
 
 def config_after(host: Host, of_cluster: Json | None) -> Json:
-    """What the node's kubelet has once kubeadm wrote its file from the ConfigMap: patches and drop-ins are in it."""
-    return merged(patched(of_cluster or {}, host.kubelet_patches), host.kubelet_drop_ins)
+    """What the node's kubelet has once kubeadm wrote its file from the ConfigMap, with all that lies over that."""
+    file = merged(patched(of_cluster or {}, host.kubelet_patches), host.instance_config_values)
+    return merged(file, host.kubelet_drop_ins)
 
 
 def kubelet_config_findings(host: Host, subject: str, of_cluster: Json | None) -> list[Finding]:
     """For a node whose file kubeadm is to write."""
     if of_cluster is None or not host.kubelet_config:
         return []
-    after = merged(config_after(host, of_cluster), host.instance_config_values)
-    changes = _changes(merged(host.kubelet_config, host.kubelet_drop_ins), after, _flags(host))
+    after = config_after(host, of_cluster)
+    # What is of the instance comes into the file with the next kubeadm, and is no change that anybody made.
+    before = merged(merged(host.instance_config_values, host.kubelet_config), host.kubelet_drop_ins)
+    changes = _changes(before, after, _flags(host))
     refused = _refused(host, changes, after)
     if not changes and not refused:
         return []

@@ -280,7 +280,12 @@ class Cluster:
         self.kubeconfig.write_text(json.dumps(config))
 
 
-_PLURALS = {"Ingress": "ingresses", "PriorityClass": "priorityclasses", "NetworkPolicy": "networkpolicies"}
+_PLURALS = {
+    "Ingress": "ingresses",
+    "PriorityClass": "priorityclasses",
+    "NetworkPolicy": "networkpolicies",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
 _CLUSTER_SCOPED = {"Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "PriorityClass"}
 
 
@@ -288,6 +293,6 @@ def path_of(wanted: dict[str, t.Any]) -> str:
     """The API path of an object: ``/apis/apps/v1/namespaces/default/deployments/web``."""
     kind, metadata = wanted["kind"], wanted["metadata"]
     root = "/api" if "/" not in wanted["apiVersion"] else "/apis"
-    cluster_scoped = kind in _CLUSTER_SCOPED or kind.endswith("WebhookConfiguration")
+    cluster_scoped = kind in _CLUSTER_SCOPED or kind.endswith("WebhookConfiguration") or "AdmissionPolicy" in kind
     scope = "" if cluster_scoped else f"/namespaces/{metadata.get('namespace', 'default')}"
     return f"{root}/{wanted['apiVersion']}{scope}/{_PLURALS.get(kind, kind.lower() + 's')}/{metadata['name']}"

@@ -115,6 +115,7 @@ STATIC = {"cpuManagerPolicy": "static"}
         ({"evictionPressureTransitionPeriod": "0s", "imageMaximumGCAge": "0s", "shutdownGracePeriod": "0s"}, {}, {}),
         ({"resolvConf": "/run/systemd/resolve/resolv.conf"}, {}, {}),
         (SOCKET, {}, {"instance_config": SOCKET}),
+        ({}, {}, {"instance_config": {"podPidsLimit": 100}}),
         ({"maxPods": 250}, {}, {"drop_ins": {"maxPods": 250}}),
         ({"maxPods": 250}, {}, {"drop_ins": {"maxPods": 300}}),
         ({"systemReserved": {"cpu": "1"}}, {}, {"drop_ins": {"systemReserved": {"cpu": "1"}}}),
