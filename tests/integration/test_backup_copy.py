@@ -175,10 +175,13 @@ def test_a_connection_that_breaks(sshd: Sshd, backup: dict[str, str], tmp_path: 
     assert names(tmp_path) == [".gitignore"], said
 
 
-def test_a_server_without_sftp(backup: dict[str, str], tmp_path: Path) -> None:
+def test_a_server_without_sftp(tmp_path: Path) -> None:
     """Ansible then takes what a command writes, all of it in memory: a piece, and not a file."""
-    *_first, (path, sha256) = backup.items()
     with scratch_folder() as place, serving(place, sftp=False) as shell:
+        content = os.urandom(MIB + 5)
+        (place / NAME).write_bytes(content)
+        (place / NAME).chmod(0o600)
+        path, sha256 = str(place / NAME), hashlib.sha256(content).hexdigest()
         code, said = play(shell, tmp_path, {path: sha256})
         assert code == 0, said
         assert "sftp transfer mechanism failed" in said, said
