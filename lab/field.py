@@ -74,7 +74,6 @@ DEAD_SOURCE = 'echo "deb [trusted=yes] $1 all main" > /etc/apt/sources.list.d/he
 # A flag that somebody added by hand; where $1 is "patched", a patch brings it back.
 API_SERVER = f"""\
 set -e
-mkdir -p {PATCHES}
 if [ "$1" = patched ]; then
     cat > {PATCHES}/kube-apiserver0+json.yaml <<END
 - {{op: add, path: /spec/containers/0/command/-, value: $2}}
@@ -109,7 +108,7 @@ def _sh(lab: Lab, machine: Machine, script: str, *words: str) -> None:
 
 
 def _edit_api_servers(lab: Lab) -> None:
-    for machine in lab.control_plane:
+    for machine in lab.nodes:
         execute(lab, machine, "mkdir", "-p", PATCHES)
     for machine, (how, flag) in zip(lab.control_plane, API_SERVER_FLAGS.items(), strict=False):
         _sh(lab, machine, API_SERVER, how, flag)
