@@ -16,9 +16,10 @@ import re
 import typing as t
 from datetime import datetime, timezone
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import Source, Told, telling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import redact
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import plain, plain_text
@@ -41,10 +42,13 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         asked = {key: plain(value) for key, value in options.items() if key != "dest" and value is not None}
         host = plain_text((task_vars or {}).get("inventory_hostname", "the host"))
+        dest = plain_text(options["dest"] or "")
+        if ".." in dest.split("/"):
+            raise AnsibleActionFail(f"dest is {dest!r}, and a folder with '..' in its path is refused.")
         found, texts, warnings = self._ask(asked, task_vars, host)
         folder = ""
-        if options["dest"] and texts and not self._task.check_mode:
-            folder = plain_text(options["dest"])
+        if dest and texts and not self._task.check_mode:
+            folder = dest
             try:
                 write_all(folder, texts, {key: found[key] for key in ("telling", "sources")})
             except OSError as error:
@@ -74,7 +78,10 @@ class ActionModule(ActionBase):
             )
         kept = ("telling", "sources", "since", "started", "finished", "duration_s")
         found = {key: plain(answer[key]) for key in kept if key in answer}
+        for key in ("telling", "sources"):
+            found[key] = [each for each in found.get(key) or [] if isinstance(each, dict)]
         texts = {file_name(name): plain_text(text) for name, text in list((answer.get("texts") or {}).items())}
+        texts.pop(INDEX, None)
         return {**found, "reached": True}, texts, []
 
 
@@ -93,7 +100,7 @@ def file_name(name: str) -> str:
 
 def write_all(folder: str, texts: dict[str, str], index: dict[str, t.Any]) -> None:
     """The texts as files that only their owner can read. Raises OSError."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_folder(folder, 0o700)
     os.chmod(folder, 0o700)
     for name, text in [(INDEX, json.dumps(index, indent=1, ensure_ascii=False) + "\n"), *texts.items()][:MOST_FILES]:
         path = os.path.join(folder, name)

@@ -37,13 +37,17 @@ class ActionModule(NormalAction):
         try:
             if own:
                 return self._look(host, names)
-            return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+            return self.act(tmp, task_vars)
         except AnsibleConnectionFailure as error:
             if self._task.ignore_unreachable or not (own or RUN in names):
                 raise
             # What is in it stays there: cleaning up would ask the host again, and fail once more.
             self._connection._shell.tmpdir = None
             return failure(host, str(error))
+
+    def act(self, tmp: str | None, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """Run the module of the task."""
+        return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
 
     def _look(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)

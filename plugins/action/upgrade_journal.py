@@ -56,7 +56,11 @@ class ActionModule(ActionBase):
             data=options["data"],
         )
         path = journal.plain_text(options["path"])
-        if path and not self._task.check_mode:
+        if path and self._task.check_mode:
+            obstacle = journal.obstacle(path)
+            if obstacle:
+                raise AnsibleActionFail(f"The journal {path} cannot be written: {obstacle}.")
+        elif path:
             try:
                 journal.append(path, line, fresh=event == "run_started")
             except OSError as error:

@@ -21,6 +21,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan import markdown, terminal, words
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, NOTE, WARNING
@@ -98,7 +99,7 @@ class ActionModule(ActionBase):
             return True
         directory = os.path.dirname(os.path.abspath(path))
         try:
-            os.makedirs(directory, exist_ok=True)
+            make_folder(directory)
             with tempfile.NamedTemporaryFile("w", dir=directory, encoding="utf-8", delete=False) as new:
                 new.write(text)
             os.chmod(new.name, 0o644)

@@ -16,6 +16,8 @@ options:
       - Manifest of etcd's static pod on this node.
       - Endpoint, certificates, name and data directory are read from it, and kubeadm's health check client certificate
         is used where it lies beside etcd's CA.
+      - Where there is none, etcd is external, and the flags C(--etcd-servers), C(--etcd-cafile), C(--etcd-certfile) and
+        C(--etcd-keyfile) in C(kube-apiserver.yaml) beside it are read. Of several servers a follower is asked.
       - Not read when O(endpoint) is set.
     type: path
     default: /etc/kubernetes/manifests/etcd.yaml

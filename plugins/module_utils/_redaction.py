@@ -22,11 +22,14 @@ _PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 
 _ENDING = (
     r"(?:password|passwd|passphrase|secret|token|credentials?"
-    r"|(?<![A-Za-z])(?:pwd|auth|htpasswd|dockerconfigjson|dockercfg"
+    # "the second pass: 3 pods" is prose.
+    r"|(?<![A-Za-z])(?:pwd|passcode|psk|pass(?==)|(?<![A-Za-z] )pass|auth|htpasswd|dockerconfigjson|dockercfg"
     r"|(?:api|access|secret|private|client|certificate|encryption|account|signing|session)[_-]?key(?:[_-]?(?:id|data))?)"
-    r"|(?<=[A-Za-z])(?-i:(?:Api|API|Access|Secret|Private|Client|Certificate|Encryption|Account)Key(?:Data)?))"
+    r"|(?<=[A-Za-z])(?-i:Pass(?:code)?|Psk"
+    r"|(?:Api|API|Access|Secret|Private|Client|Certificate|Encryption|Account)Key(?:Data)?))"
 )
 """How the name of a secret ends, whatever it begins with."""
+_SECRET_NAME = re.compile(rf"{_ENDING}$", re.IGNORECASE)
 _LONG_NAME = rf"[\w.-]{{0,80}}?{_ENDING}"
 _PLAIN_VALUES = ("true", "false", "null", "nil", "none", "<nil>", "{}", "[]")
 # A value may be quoted, also inside a text that was quoted itself.
@@ -49,6 +52,14 @@ _ENVIRONMENT = re.compile(
     rf"value(?:{_QUOTE})?[ \t]*:[ \t]*)(?P<value>(?P<quote>{_QUOTE})(?:(?!(?P=quote))[^\n])*(?P=quote)|[^\n]+)",
     _ANY_CASE,
 )
+# The same, the other way round.
+_VALUE_FIRST = re.compile(
+    rf"(?P<before>\bvalue(?:{_QUOTE})?[ \t]*:[ \t]*)"
+    rf"(?P<value>(?P<quote>{_QUOTE})(?:(?!(?P=quote))[^\n])*(?P=quote)|[^\n,]+)"
+    rf"(?P<after>[ \t]*,?\s*(?:{_QUOTE})?name(?:{_QUOTE})?[ \t]*:[ \t]*(?:{_QUOTE})?{_LONG_NAME}(?:{_QUOTE})?"
+    r"[ \t]*(?=[\n,}\]]|\Z))",
+    _ANY_CASE,
+)
 _BLOCK = re.compile(
     rf"(?P<before>^(?P<indent>[ \t]*)(?:-[ \t]+)?[\"']?{_LONG_NAME}[\"']?:[ \t]*[|>][0-9+-]*[ \t]*\n)"
     r"(?P<value>(?:(?P=indent)[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\n)+)",
@@ -69,7 +80,30 @@ _HEADER = re.compile(
 _SCHEME = re.compile(
     r"(?P<before>\b(?:Bearer[ \t]+|Basic[ \t]+(?=[a-z+/]*(?-i:[A-Z0-9=]))))(?P<value>[A-Za-z0-9._~+/=-]{8,})", _ANY_CASE
 )
-_URL_USER = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]{0,20}://)(?P<value>[^\s/\"'<>]{1,500})@", _ANY_CASE)
+_URL_USER = re.compile(
+    r"(?P<before>\b[a-z][a-z0-9+.-]{0,20}://)"
+    # A password may have a slash, which a port does not.
+    r"(?P<value>[^\s/\"'<>]{1,500}|[^\s/\"'<>:@?#]{0,200}:(?!\d+/)[^\s\"'<>]{1,500})@",
+    _ANY_CASE,
+)
+# The name of a source in Go's MySQL: ``user:password@tcp(host)/name``.
+_DATA_SOURCE = re.compile(
+    r"(?P<before>(?<![\w.-])[\w.-]{1,64}:)(?P<value>[^\s\"']{1,200})(?P<after>@(?:tcp6?|udp6?|unix)\()"
+)
+# ``-u user:password`` of curl. Two numbers are ids.
+_LOGIN = re.compile(
+    r"(?P<before>(?<![\w-])(?:-[uU]|--(?:proxy-)?user)(?:[ \t]*=?[ \t]*|[\"'],[ \t]*)[\"']?[^\s:=\"'/@]{1,100}:)"
+    r"(?P<value>(?!\d+(?![^\s\"']))[^\s\"']+)"
+)
+# Of the length of a key; digests and ids have other names.
+_HEX_KEY = re.compile(
+    r"(?P<before>(?:(?<![A-Za-z])key|(?<=[a-z])(?-i:Key))(?:[_-]?(?:hex|data|material))?(?:\\*[\"'])?[ \t]*[:=][ \t]*"
+    r"(?:\\*[\"'])?)(?P<value>(?:[0-9a-f]{32}|[0-9a-f]{48}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})(?![0-9a-z]))",
+    _ANY_CASE,
+)
+_PIN = re.compile(
+    r"(?P<before>(?<![A-Za-z])pin(?:\\*[\"'])?[ \t]*[:=][ \t]*(?:\\*[\"'])?)(?P<value>\d{4,12})\b", _ANY_CASE
+)
 _QUERY = re.compile(
     r"(?P<before>[?&](?:[\w.-]{0,60}(?:token|password|secret|signature|credential|api_?key)|sig|code|key)=)"
     r"(?P<value>[^\s&\"'#]+)",
@@ -89,6 +123,15 @@ _SHAPES = re.compile(
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}"
     r"|\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bhv[sbr]\.[A-Za-z0-9_-]{20,}|\bdop_v1_[0-9a-f]{32,}"
     r"|\bk8s:enc:[a-z]+:[^\s]+"
+    r"|\b(?:AGE-SECRET-KEY|age-secret-key)-[A-Za-z0-9-]{20,}"
+    r"|\b[rs]k_(?:live|test)_[A-Za-z0-9]{8,}|\bwhsec_[A-Za-z0-9+/=]{16,}"  # Stripe
+    r"|\bsk-(?=[A-Za-z0-9_-]*[A-Z])(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{20,}"
+    r"|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bnpm_[A-Za-z0-9]{30,}|\bdckr_pat_[A-Za-z0-9_-]{20,}"
+)
+# Who knows the address of a chat's webhook may write there.
+_CHAT = re.compile(
+    r"(?P<before>\b(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks"
+    r"|webhook\.office\.com/webhookb2|api\.telegram\.org)/)(?P<value>[^\s\"'<>]+)"
 )
 # base64 of 45 bytes or more, in either of its two alphabets: all keys and most tokens. Digests and the ids of
 # containers are hexadecimal, and stay.
@@ -105,7 +148,13 @@ def redact(text: str) -> str:
         text = _without_what_is_named(text)
     text = _BOOTSTRAP.sub(_hide, text)
     text = _SHAPES.sub(HIDDEN, text)
+    text = _CHAT.sub(_hide, text)
     return _BASE64.sub(_hide_base64, text)
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether what has this name is a secret, as a key of JSON or an option."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def _without_what_is_named(text: str) -> str:
@@ -114,9 +163,14 @@ def _without_what_is_named(text: str) -> str:
     text = _CERTIFICATE_KEY.sub(_hide, text)
     text = _BLOCK.sub(_hide_block, text)
     text = _ENVIRONMENT.sub(_hide_value, text)
+    text = _VALUE_FIRST.sub(_hide_value, text)
     text = _HEADER.sub(_hide_header, text)
     text = _SCHEME.sub(_hide, text)
     text = _URL_USER.sub(_hide_user, text)
+    text = _DATA_SOURCE.sub(_hide, text)
+    text = _LOGIN.sub(_hide, text)
+    text = _HEX_KEY.sub(_hide, text)
+    text = _PIN.sub(_hide, text)
     text = _QUERY.sub(_hide, text)
     text = _QUOTED.sub(_hide, text)
     text = _LINE.sub(_hide_value, text)
@@ -125,7 +179,7 @@ def _without_what_is_named(text: str) -> str:
 
 
 def _hide(match: re.Match[str]) -> str:
-    return f"{match['before']}{HIDDEN}"
+    return f"{match['before']}{HIDDEN}{match.groupdict().get('after') or ''}"
 
 
 def _hide_header(match: re.Match[str]) -> str:
@@ -153,7 +207,7 @@ def _hide_value(match: re.Match[str]) -> str:
     if bare.startswith("/") and _NAMES_A_FILE.search(before):
         return match[0]
     quote = match.groupdict().get("quote") or ""
-    return f"{before}{quote}{HIDDEN}{quote}"
+    return f"{before}{quote}{HIDDEN}{quote}{match.groupdict().get('after') or ''}"
 
 
 def _hide_base64(match: re.Match[str]) -> str:

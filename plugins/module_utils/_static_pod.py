@@ -11,6 +11,20 @@ import typing as t
 
 VERBOSITY = "v"
 """The flag with the level of the log, which all components of Kubernetes have. Of several the last holds."""
+CERTIFICATES = "/etc/kubernetes/pki"
+"""Where kubeadm has its certificates and keys unless ``certificatesDir`` names another folder."""
+_CERTIFICATE_FLAGS = (
+    ("kube-apiserver", "client-ca-file", "/ca.crt"),
+    ("kube-apiserver", "kubelet-client-certificate", "/apiserver-kubelet-client.crt"),
+    ("kube-apiserver", "proxy-client-cert-file", "/front-proxy-client.crt"),
+    ("kube-apiserver", "requestheader-client-ca-file", "/front-proxy-ca.crt"),
+    ("kube-apiserver", "service-account-signing-key-file", "/sa.key"),
+    ("kube-apiserver", "tls-cert-file", "/apiserver.crt"),
+    ("kube-controller-manager", "cluster-signing-key-file", "/ca.key"),
+    ("kube-controller-manager", "root-ca-file", "/ca.crt"),
+    ("kube-controller-manager", "service-account-private-key-file", "/sa.key"),
+)
+"""Component, flag, and what kubeadm writes into it behind ``certificatesDir``."""
 
 
 def image_tag(image: str) -> str:
@@ -54,3 +68,22 @@ def logs_less(container: t.Mapping[str, t.Any], level: int) -> bool:
 def container_flags(container: t.Mapping[str, t.Any]) -> dict[str, str]:
     """The flags of a container by name; where one is repeated, the last holds."""
     return dict(flag_values(container))
+
+
+def certificates_dir(flags: t.Mapping[str, t.Mapping[str, str]]) -> str:
+    """The ``certificatesDir`` of kubeadm as the `flags` of its static pods tell, by component; empty where none does.
+
+    Each flag may be set to something else by the user, so that the most of them say it.
+    """
+    folders = [
+        value[: -len(end)]
+        for component, flag, end in _CERTIFICATE_FLAGS
+        if (value := flags.get(component, {}).get(flag, "")).startswith("/") and value.endswith(end)
+    ]
+    return max(folders, key=folders.count, default="")
+
+
+def etcd_servers(flags: t.Mapping[str, str]) -> list[str]:
+    """The client URLs of ``--etcd-servers``, among the flags of a kube-apiserver."""
+    urls = [url.strip().rstrip("/") for url in flags.get("etcd-servers", "").split(",")]
+    return [url for url in urls if url.startswith(("https://", "http://"))]

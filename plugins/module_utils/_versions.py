@@ -18,24 +18,29 @@ _PATTERN = re.compile(
 )
 
 
+# What the community puts behind the dash; etcd's image tags have numbers there. Anything else is a vendor's build.
+_PRE = re.compile(r"(?:alpha|beta|rc)\b|\d")
+
+
 class VersionError(EvergreenError):
     """A text that is not a version."""
 
 
 @functools.total_ordering
 class Version:
-    """``major.minor.patch[-pre]``; build metadata is read and takes no part in the order.
+    """``major.minor.patch[-pre]``; the suffix of a build, as in ``v1.34.4-eks-1``, takes no part in the order.
 
     https://semver.org/spec/v2.0.0.html item 11 gives the order of pre-releases.
     """
 
-    __slots__ = ("major", "minor", "patch", "pre")
+    __slots__ = ("build", "major", "minor", "patch", "pre")
 
-    def __init__(self, major: int, minor: int, patch: int, pre: str = "") -> None:
+    def __init__(self, major: int, minor: int, patch: int, pre: str = "", build: str = "") -> None:
         self.major = major
         self.minor = minor
         self.patch = patch
         self.pre = pre
+        self.build = build
 
     @classmethod
     def parse(cls, text: str) -> Version:
@@ -43,7 +48,10 @@ class Version:
         found = _PATTERN.match(str(text).strip())
         if not found:
             raise VersionError(f"{text!r} is not a version.", hint="Write it with three numbers, such as 1.35.4.")
-        return cls(int(found["major"]), int(found["minor"]), int(found["patch"]), found["pre"] or "")
+        pre, build = found["pre"] or "", found["build"] or ""
+        if not _PRE.match(pre):
+            pre, build = "", pre or build
+        return cls(int(found["major"]), int(found["minor"]), int(found["patch"]), pre, build)
 
     @property
     def minor_text(self) -> str:

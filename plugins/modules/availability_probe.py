@@ -16,8 +16,8 @@ description:
     client does, until it is told to stop. The rate is kept while requests hang.
   - It measures what a user meets, so run it from where users are, such as the controller, and through the balancer.
   - Start it in the background by C(async) and C(poll=0), and stop it by making its O(stop_file).
-  - It ends by itself after O(duration_s), within a second of the end of the process O(controller), and when
-    O(heartbeat) was not touched for O(idle_limit_s), so that no probe is left behind by a run that was killed.
+  - It ends by itself within a second of the end of the process O(controller), or where that cannot be seen from here,
+    when O(heartbeat) was not touched for O(idle_limit_s), so that no probe is left behind by a run that was killed.
   - "Ansible does not allow C(async) in check mode: give the task the condition C(not ansible_check_mode)."
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
@@ -86,13 +86,15 @@ options:
       - A file that the run touches all the time, such as its journal.
     type: path
   idle_limit_s:
-    description: The probe ends when O(heartbeat) was not touched for this many seconds.
+    description:
+      - The probe ends when O(heartbeat) was not touched for this many seconds, unless the process O(controller) is seen
+        alive.
     type: float
     default: 1800
   duration_s:
-    description: The probe ends after this many seconds.
+    description: The probe ends after this many seconds. With V(0) it measures for as long as the run takes.
     type: float
-    default: 14400
+    default: 0
 seealso:
   - module: evergreen.kubeadm.upgrade_journal
   - module: evergreen.kubeadm.upgrade_report
@@ -116,7 +118,7 @@ EXAMPLES = r"""
     stop_file: /srv/upgrade/artifacts/upgrade-probe.stop
     heartbeat: /srv/upgrade/artifacts/upgrade-journal.jsonl
     controller: "{{ opened.controller }}"
-  async: 14500
+  async: 31536000
   poll: 0
   register: probe
   delegate_to: localhost
@@ -229,7 +231,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "heartbeat": {"type": "path"},
     "controller": CONTROLLER_OPTION,
     "idle_limit_s": {"type": "float", "default": 1800},
-    "duration_s": {"type": "float", "default": 14400},
+    "duration_s": {"type": "float", "default": 0},
 }
 
 

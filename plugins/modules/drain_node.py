@@ -14,11 +14,12 @@ author:
   - The evergreen.kubeadm contributors (@evergreen-kubeadm)
 description:
   - Cordons nodes and evicts their pods by the eviction API, in parallel, and waits until the pods are gone.
-  - Which pods are removed follows C(kubectl drain). Where one may not be removed, or where a PodDisruptionBudget can
-    never let one go, the task fails before the first eviction, names all of them, and takes its cordon back.
-  - An eviction that a budget does not allow now is tried again, as is one that an API server did not answer, until the
-    one deadline of O(delete_options.wait_timeout). A deadline that passes is a failure that names the pods that are
-    left, and why.
+  - Which pods are removed follows C(kubectl drain). Where one may not be removed, the task fails before the first
+    eviction, names all of them, and takes its cordon back.
+  - An eviction that a budget does not allow or a webhook denies is tried again, as is one that an API server did not
+    answer, until the one deadline of O(delete_options.wait_timeout). The other pods go meanwhile. A deadline that
+    passes is a failure that names the pods that are left, and why.
+  - A pod that comes back although the node is cordoned is left there with a warning, as that of a DaemonSet is.
   - Each eviction names the UID of its pod, so that a pod with the same name that was made elsewhere is never evicted.
   - A cordon is noted in the annotation C(evergreen.kubeadm/cordoned-by) of the Node, so that any later run knows which
     cordons were made by this module.
@@ -35,7 +36,8 @@ attributes:
       - The API server is asked by evictions with C(dryRun), which budgets and admission webhooks answer as they would
         answer real ones. Each of them is judged alone, so that a budget that allows one of two evictions lets both
         pass; RV(budgets) tells that the second one will wait.
-      - Fails where the real run would fail before the end of its waits.
+      - Fails where the real run would fail before the end of its waits, and warns of budgets that let no pod go as
+        they are.
   diff_mode:
     support: full
   idempotent:
@@ -136,7 +138,10 @@ options:
         type: bool
         default: false
       delete_emptydir_data:
-        description: Remove pods with C(emptyDir) volumes, whose data is lost then.
+        description:
+          - Remove pods with C(emptyDir) volumes, whose data is lost then.
+          - Those in memory, and those that the pod's annotation
+            C(cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes) names, need no such leave.
         type: bool
         default: false
       force:
@@ -147,12 +152,6 @@ options:
         description:
           - Delete pods instead of evicting them, which no PodDisruptionBudget can prevent.
           - Dangerous. It takes down what the budgets protect.
-        type: bool
-        default: false
-      wait_for_stuck_budgets:
-        description:
-          - Try on until the deadline where a budget can never let a pod go, because somebody will change the budget or
-            scale the workload meanwhile. Without it that is a failure before the first eviction.
         type: bool
         default: false
       terminate_grace_period:
@@ -168,7 +167,8 @@ options:
         default: 600
       wait_sleep:
         description:
-          - How many seconds after an eviction that was refused for a time it is tried again.
+          - How many seconds after an eviction that was refused for a time it is tried again. Where a webhook denies
+            it again and again, the pauses grow to 30 seconds.
           - Where a budget refused it, it is tried again as soon as the status of the budget allows it, and one pod of
             the budget after so many seconds in any case.
         type: int
@@ -321,7 +321,8 @@ pods:
       description:
         - V(evict), V(surge) for one that a rollout moves, V(wait) for one that was terminating already,
           V(wait_completed) for one that ends by itself, V(skip) for static pods, those of DaemonSets and those that a
-          label or a rule leaves alone, or V(refuse) for one that may not be removed.
+          label or a rule leaves alone, V(returns) for one that came after the cordon and tolerates it, or whose
+          workload came back twice, or V(refuse) for one that may not be removed.
       type: str
       returned: always
       sample: evict
@@ -418,7 +419,9 @@ budgets:
       returned: always
       sample: web
     verdict:
-      description: V(free), V(will_wait) or V(can_never_succeed).
+      description:
+        - V(free), V(will_wait), or V(can_never_succeed) where it lets no pod go by its numbers, until somebody changes
+          it or the labels of its pods.
       type: str
       returned: always
       sample: will_wait
@@ -539,6 +542,7 @@ totals:
     wait: 0
     wait_completed: 0
     skip: 2
+    returns: 0
     refuse: 0
     evicted: 10
     gone: 10
@@ -616,7 +620,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "delete_emptydir_data": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "disable_eviction": {"type": "bool", "default": False},
-            "wait_for_stuck_budgets": {"type": "bool", "default": False},
             "terminate_grace_period": {"type": "int"},
             "wait_timeout": {"type": "int", "default": 600},
             "wait_sleep": {"type": "int", "default": 5},
@@ -654,10 +657,6 @@ def options_from(params: dict[str, t.Any], state: str) -> Options:
     idle = [name for name in DRAIN_ONLY if params[name]] if state != "drained" else []
     if idle:
         raise EvergreenError(f"{' and '.join(idle)} say how to drain, and the state is {state}.")
-    if options.disable_eviction and options.wait_for_stuck_budgets:
-        raise EvergreenError(
-            "disable_eviction ignores budgets and wait_for_stuck_budgets waits for them; give one of the two."
-        )
     if options.wait_for_volume_detach and selector:
         raise EvergreenError(
             "wait_for_volume_detach waits for the volumes of all pods, and pod_selectors leaves some pods on the node; "

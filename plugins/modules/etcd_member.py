@@ -293,7 +293,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     begin = time.monotonic()
     params = module.params
     deadline = Deadline(params["timeout_s"])
-    access = manifest.find_access(params)
+    access = observe.choose_server(manifest.find_access(params), params)
     client, _note = observe.open_client(access, params)
     if params["state"] == "observed":
         result = waiting.observed(

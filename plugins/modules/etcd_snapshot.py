@@ -52,9 +52,18 @@ options:
         fails.
       - V(pruned) looks at regular files with names that this module chooses, and at nothing else in the folder. A
         snapshot that was saved with O(path) is left alone.
+      - V(fetched) copies the files of O(checksums) from the host to O(directory) on the controller, in pieces, so that
+        neither end needs memory or room for more than 64 MiB beside the copy. It works with and without privilege
+        escalation. A copy gets its name when its SHA-256 on the disk is the one that was proven on the host, the
+        snapshot last; a run that fails or is killed leaves nothing that looks like a backup.
     type: str
-    choices: [saved, verified, pruned]
+    choices: [saved, verified, pruned, fetched]
     default: saved
+  checksums:
+    description:
+      - When O(state=fetched), the files on the host with their SHA-256, the snapshot first. It is RV(checksums) of
+        O(state=saved).
+    type: dict
   path:
     description:
       - The file. Required when O(state=verified).
@@ -65,6 +74,7 @@ options:
     description:
       - Where V(saved) makes a file named C(etcd-LABEL-TIMESTAMP.db), with a UTC timestamp, when O(path) is not set.
       - Made with mode 0700 where it does not exist. It must not be in etcd's data directory.
+      - When O(state=fetched), the folder on the controller. Where it is made, a C(.gitignore) keeps it out of Git.
     type: path
     default: /var/backups/etcd
   label:
@@ -96,16 +106,17 @@ options:
     description:
       - Whether the rest of what a restore needs is saved beside the snapshot, as one archive named like the snapshot
         with C(.node.tar) behind it. It counts as part of the snapshot, which gets its name only when both are proven.
-      - The archive holds C(/etc/kubernetes/pki) with the keys of the CAs, the manifests of the static pods, the patches
-        and the configuration in C(/etc/kubernetes), the kubelet's C(config.yaml), C(instance-config.yaml) and
-        C(kubeadm-flags.env), and every file that the flags or the volumes of the static pods name, such as that of
+      - The archive holds the C(certificatesDir) of kubeadm with the keys of the CAs, the manifests of the static pods,
+        the patches and the configuration in C(/etc/kubernetes), the kubelet's C(config.yaml), C(instance-config.yaml)
+        and C(kubeadm-flags.env), and every file that the flags or the volumes of the static pods name, such as that of
         C(--encryption-provider-config).
       - Its first entry C(manifest.json) lists the files with SHA-256, mode and owner, the files that are named but not
         in it, the snapshot and the members of etcd. C(tar -x --strip-components=1 -C / files) puts the files back.
       - Who can read the archive owns the cluster for as long as its CAs are valid. It has mode 0600, and it is not a
         default for this reason.
       - The ConfigMaps C(kubeadm-config), C(kubelet-config) and C(kube-proxy) are in the snapshot.
-      - Nothing is saved where C(/etc/kubernetes/pki), the manifest of kube-apiserver or the file with which Secrets are
+      - What belongs into it and is not on the node, such as the key of an external CA, is a warning.
+      - Nothing is saved where the C(certificatesDir), the manifest of kube-apiserver or the file with which Secrets are
         encrypted is missing.
     type: bool
     default: false
@@ -141,7 +152,7 @@ options:
     default: /
   min_free_mib:
     description:
-      - MiB that must stay free on the file system after the save.
+      - MiB that must stay free on the file system after the save or the copy.
       - Looked at before the save and, except on the route V(etcdctl), while it goes on.
     type: int
     default: 256
@@ -172,6 +183,12 @@ EXAMPLES = r"""
     compression: gzip
     age_recipients:
       - "{{ backup_public_key }}"
+
+- name: Copy it to the controller
+  evergreen.kubeadm.etcd_snapshot:
+    state: fetched
+    directory: /srv/backups
+    checksums: "{{ snapshot.checksums }}"
 
 - name: Prove that the copy elsewhere is the same file and whole
   evergreen.kubeadm.etcd_snapshot:
@@ -235,8 +252,21 @@ files:
   sample:
     - /var/backups/etcd/etcd-production-20260131T120000123Z.db
     - /var/backups/etcd/etcd-production-20260131T120000123Z.db.node.tar
+label:
+  description: The LABEL in the name of the file, where O(path) does not name it.
+  type: str
+  returned: when O(state=saved)
+  sample: production
+checksums:
+  description:
+    - The SHA-256 of each of the files, the snapshot first. Empty in check mode.
+    - When O(state=fetched), by the paths of the copies.
+  type: dict
+  returned: when O(state=saved) or O(state=fetched)
+  sample:
+    /backup/etcd-cp1-20260131T120000123Z.db: 0e5c5a3f2b8f0a1f6f1d1c3f2f7f5b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6
 archive:
-  description: The archive of the node's files. Null where there is none, and in check mode.
+  description: The archive of the node's files, in check mode the one that there would be. Null where there is none.
   type: dict
   returned: when O(state=saved) or O(state=verified)
   contains:
@@ -421,16 +451,20 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     started = utc_now()
     begin = time.monotonic()
     result = actions.STATES[module.params["state"]](module.params, module.check_mode)
+    if module.params["state"] == "saved" and not module.check_mode:
+        for warning in actions.warnings(result):
+            module.warn(warning)
     return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": list(actions.STATES), "default": "saved"},
-            **actions.OPTIONS,
-        },
-        required_if=[("state", "verified", ["path"]), ("state", "pruned", ["keep_last", "keep_days"], True)],
+        argument_spec=actions.MODULE_SPEC,
+        required_if=[
+            ("state", "verified", ["path"]),
+            ("state", "pruned", ["keep_last", "keep_days"], True),
+            ("state", "fetched", ["checksums"]),
+        ],
         mutually_exclusive=[("age_recipients", "gpg_recipients")],
         required_together=[("client_cert", "client_key")],
         supports_check_mode=True,

@@ -45,6 +45,12 @@ options:
         it was asked. Hosts are read at different moments, so that their clocks alone prove nothing.
     type: float
     version_added: 0.1.0
+  patches:
+    description:
+      - The folder on the node with the patches that C(kubeadm) will be given, so that M(evergreen.kubeadm.skew_check)
+        knows which settings of the kubelet they keep.
+    type: path
+    version_added: 0.2.0
 seealso:
   - module: evergreen.kubeadm.kubeadm_upgrade
   - module: evergreen.kubeadm.skew_check
@@ -168,8 +174,26 @@ info:
           type: dict
           returned: success
           sample: {"cgroupDriver": "systemd", "staticPodPath": "/etc/kubernetes/manifests", "syncFrequency": "0s"}
+        drop_ins:
+          description: What the files of its C(--config-dir) lay over that, together. A null takes a setting away.
+          type: dict
+          returned: success
+          sample: {"maxPods": 250}
+        patches:
+          description: The patches of its configuration in O(patches), in the order in which kubeadm applies them.
+          type: list
+          elements: dict
+          returned: success
+          sample: [{"type": "strategic", "patch": {"maxPods": 250}}]
+        manager_states:
+          description:
+            - The policies that its CPU and memory managers keep in C(/var/lib/kubelet/cpu_manager_state) and
+              C(memory_manager_state), by the settings that they come from. It does not start with another one.
+          type: dict
+          returned: success
+          sample: {"cpuManagerPolicy": "none", "memoryManagerPolicy": "None"}
         config_written:
-          description: When that file was last written, seconds since the epoch, 0 where there is none.
+          description: When config.yaml was last written, seconds since the epoch, 0 where there is none.
           type: float
           returned: success
           sample: 1769860800.0
@@ -194,6 +218,11 @@ info:
           elements: str
           returned: success
           sample: ["system:nodes"]
+    admin_conf:
+      description: Whether /etc/kubernetes/admin.conf is there, which kubeadm needs on a control-plane node.
+      type: bool
+      returned: success
+      sample: true
     kubelet_conf_server:
       description: The API server that the kubelet's kubeconfig names.
       type: str
@@ -212,6 +241,14 @@ info:
           flags: {"leader-elect": "true"}
           api_references: []
           error: ""
+    proxy_variables:
+      description:
+        - The names of the proxy variables in the environment of this task, in which C(kubeadm) would be started as
+          well, and of those that kubeadm copied into the static pods of the control plane. Empty ones do not count.
+        - C(differing) are those in both whose values differ. No value is told.
+      type: dict
+      returned: success
+      sample: {"environment": [], "static_pods": ["HTTPS_PROXY", "NO_PROXY"], "differing": []}
     foreign_manifests:
       description: Every other file that the kubelet reads in the same folder, in the same shape.
       type: list
@@ -219,7 +256,7 @@ info:
       returned: success
       sample: []
     etcd:
-      description: etcd as a static pod of this node.
+      description: etcd, as a static pod of this node or external.
       type: dict
       returned: success
       contains:
@@ -228,6 +265,12 @@ info:
           type: bool
           returned: success
           sample: true
+        external:
+          description: The C(--etcd-servers) of the node's kube-apiserver where the node has no static pod of etcd.
+          type: list
+          elements: str
+          returned: success
+          sample: []
         data_dir:
           description: Its data directory. Empty where there is none.
           type: str
@@ -258,6 +301,20 @@ info:
           type: str
           returned: success
           sample: unix:///run/containerd/containerd.sock
+        sandbox:
+          description:
+            - The image of the pods' sandboxes. Null where there is no runtime to ask.
+            - C(pinned) is whether the runtime reports it as pinned, so that the kubelet does not remove it; null where
+              the image is not on the node, or there was no answer.
+          type: dict
+          returned: success
+          sample: {"image": "registry.k8s.io/pause:3.10", "pinned": true}
+        sockets:
+          description: Which of the usual sockets of container runtimes are there.
+          type: list
+          elements: str
+          returned: success
+          sample: [/run/containerd/containerd.sock]
     packages:
       description: Installed packages that belong to Kubernetes and its container runtime.
       type: dict
@@ -312,6 +369,11 @@ info:
               fingerprint: DE15B14486CD377B9E876E1A234654DA9A296436
               expires: "2026-12-29T14:59:44Z"
               revoked: false
+    package_sources_error:
+      description: Why apt cannot read its own sources. Empty where it can, and without apt.
+      type: str
+      returned: success
+      sample: ""
     cgroup_version:
       description: V(1) or V(2), as the kubelet sees it.
       type: int
@@ -327,6 +389,11 @@ info:
       type: str
       returned: success
       sample: 6.1.0-40-amd64
+    kernel_config:
+      description: Whether its configuration is in one of the places where kubeadm looks for it.
+      type: bool
+      returned: success
+      sample: true
     architecture:
       description: Machine type.
       type: str
@@ -350,6 +417,13 @@ info:
           inodes_free: 3276800
           inodes_total: 3407872
           device: 2049
+    certificates_dir:
+      description: >-
+        The C(certificatesDir) of kubeadm, as the flags of the static pods tell it; on a worker, the folder of the CA
+        that the kubelet trusts.
+      type: str
+      returned: success
+      sample: /etc/kubernetes/pki
     certificates:
       description: Certificates of the control plane and the kubelet, without their keys.
       type: list
@@ -442,7 +516,9 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node im
 
 def read_node(module: AnsibleModule) -> dict[str, t.Any]:
     started, begin = utc_now(), time.monotonic()
-    info = collect(Node(Path(module.params["root"])), asked_at=module.params["asked_at"])
+    info = collect(
+        Node(Path(module.params["root"])), asked_at=module.params["asked_at"], patches=module.params["patches"] or ""
+    )
     return {
         "changed": False,
         "info": info,
@@ -454,7 +530,11 @@ def read_node(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"root": {"type": "path", "default": "/"}, "asked_at": {"type": "float"}},
+        argument_spec={
+            "root": {"type": "path", "default": "/"},
+            "asked_at": {"type": "float"},
+            "patches": {"type": "path"},
+        },
         supports_check_mode=True,
     )
     run_module(module, read_node)

@@ -25,6 +25,8 @@ description:
     instead of starting a second C(kubeadm), reads what was written, and goes on from the evidence.
   - While C(kubeadm) runs, and after it failed half-way, there is a note in C(/var/lib/evergreen-kubeadm). It makes a
     later task run C(kubeadm) again where an earlier one did not end well, and never makes it skip anything.
+  - C(kubeadm) copies the proxy variables of its environment into the static pods that it writes. It is started with
+    those that all static pods of the control plane have on the node, and without others, so that they stay as they are.
   - Where C(kubeadm) fails and puts the earlier manifests back, the pods that did not start are removed with their
     logs. The ends of such logs, up to 64 KiB each and without secrets, are then on the node in
     C(/var/lib/evergreen-kubeadm/pod-logs), until C(kubeadm) is run again. M(evergreen.kubeadm.node_diagnostics) reads
@@ -326,7 +328,9 @@ stderr_lines:
   returned: when the node was looked at
   sample: []
 manifest_diff:
-  description: What C(kubeadm upgrade diff) shows, in check mode and with O(state=planned). Without etcd and patches.
+  description:
+    - The changed lines of what C(kubeadm upgrade diff) shows, in check mode and with O(state=planned). Without etcd and
+      patches, and without values of environment variables.
   type: str
   returned: when the node was looked at
   sample: ""

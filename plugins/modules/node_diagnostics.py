@@ -34,6 +34,7 @@ options:
   dest:
     description:
       - The folder on the controller for the files of this node. It gets mode 0700, and the files 0600.
+      - A path with C(..) in it is refused, so that no part of it leads elsewhere.
       - Without it nothing is written.
     type: path
   failure:

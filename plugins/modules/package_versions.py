@@ -17,6 +17,8 @@ description:
     in them.
   - It needs no package manager and no configured repository. It does not check the signature of an index; the package
     manager does that when it installs. What is read decides on a plan only.
+  - It asks through the proxy that apt is configured with, if any, or that the environment names. The first repository
+    that gives no answer ends it.
   - Nothing is changed.
 requirements:
   - Python >= 3.9
@@ -111,7 +113,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import index, repository
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import index, proxy, repository
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "repository_url": {"type": "str", "required": True},
@@ -130,6 +132,7 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
             "repository_url has no {minor} in it, so it would be the same repository for every minor.",
             hint="Write it as in https://pkgs.k8s.io/core:/stable:/v{minor}/deb/",
         )
+    proxy.use_that_of_apt(params["repository_url"])
     deadline = Deadline(params["timeout_s"])
     found, there, missing = set(), [], []
     open_end = params["target"].strip() == "latest"

@@ -54,6 +54,11 @@ options:
     type: list
     elements: str
     default: []
+  inventory_hosts:
+    description:
+      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
+    type: dict
+    default: {}
   accepted_findings:
     description:
       - Findings that do not count. They are returned in RV(accepted) with their reason.
@@ -177,6 +182,11 @@ nodes:
       components: {kube-apiserver: 1.35.4, kube-controller-manager: 1.35.4, kube-scheduler: 1.35.4}
       emulated: {kube-apiserver: "1.34", kube-controller-manager: "1.34", kube-scheduler: "1.34"}
       done: false
+not_ready:
+  description: What the gates of the rollback do not wait for, as M(evergreen.kubeadm.skew_check) returns it.
+  type: dict
+  returned: always
+  sample: {}
 findings:
   description: What stands in the way, as M(evergreen.kubeadm.skew_check) returns findings.
   type: list
@@ -244,6 +254,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "control_plane": {"type": "bool", "default": True},
     "kubelets": {"type": "bool", "default": False},
     "control_plane_nodes": {"type": "list", "elements": "str", "default": []},
+    "inventory_hosts": {"type": "dict", "default": {}},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -270,13 +281,14 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
         control_plane=params["control_plane"],
         kubelets=params["kubelets"],
         order=params["control_plane_nodes"],
+        hosts=params["inventory_hosts"],
     )
     wanted = Wanted(request.target.minor, False)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
     cut_off = cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases))))
     return {
         "changed": False,
-        **make_plan(cluster, request, params["accepted_findings"], cut_off),
+        **make_plan(cluster, request, params["accepted_findings"], cut_off, now=time.time()),
         "started": started,
         "finished": utc_now(),
         "duration_s": round(time.monotonic() - clock, 3),

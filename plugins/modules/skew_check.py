@@ -50,6 +50,28 @@ options:
     type: list
     elements: str
     default: []
+  repository:
+    description:
+      - Where the run has packages from, and what became of asking there. A version of which nobody knows whether it is
+        offered is a blocker where it was asked for, and a note where it was not.
+      - Without this option, nothing is said of versions that O(available_versions) does not tell of.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      url:
+        description: The repository that the run names on the nodes; empty where they have their own.
+        type: str
+        default: ""
+      key_fingerprint:
+        description: The fingerprint of the key that is trusted, where one is named.
+        type: str
+        default: ""
+      answers:
+        description:
+          - What became of it on each node that asked which versions there are, by its name.
+          - Empty is an answer, anything else the reason why there was none.
+        type: dict
+        default: {}
   workers:
     description:
       - V(each_hop) upgrades the workers in each hop.
@@ -91,6 +113,73 @@ options:
     type: bool
     default: false
     version_added: 0.2.0
+  drain:
+    description:
+      - How the run drains, as the options of M(evergreen.kubeadm.drain_node) say it. What a drain would certainly stop
+        at with them is a blocker.
+      - The defaults are those of the role P(evergreen.kubeadm.kubelet#role).
+    type: dict
+    default: {}
+    version_added: 0.2.0
+    suboptions:
+      ignore_daemonsets:
+        description: Whether the pods of DaemonSets are left on the node.
+        type: bool
+        default: true
+      delete_emptydir_data:
+        description: Whether pods with C(emptyDir) volumes are removed.
+        type: bool
+        default: false
+      force:
+        description: Whether pods that no controller recreates are removed.
+        type: bool
+        default: false
+      disable_eviction:
+        description: Whether pods are deleted instead of evicted, past every budget.
+        type: bool
+        default: false
+      surge_singletons:
+        description:
+          - Whether the pod of a Deployment with one replica is moved by a rollout.
+          - ReplicaSets, Deployments and PersistentVolumeClaims are read then, as the optional role in
+            docs/rbac/skew_check.yml allows.
+        type: bool
+        default: false
+      wait_timeout:
+        description: How many seconds the drain of a node may take.
+        type: int
+        default: 900
+      pod_rules:
+        description: What is done with which pods.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          selector:
+            description: A label selector. Without it the rule fits all pods.
+            type: str
+            default: ""
+          namespaces:
+            description: Namespaces that the rule is about. Without it, all.
+            type: list
+            elements: str
+          behaviour:
+            description: V(evict) removes the pod, V(skip) leaves it, V(wait_completed) waits until it has ended.
+            type: str
+            choices: [evict, skip, wait_completed]
+            default: evict
+          order:
+            description: Pods of a lower order leave first.
+            type: int
+            default: 0
+  worker_serial:
+    description:
+      - How many workers of a hop are upgraded at the same time, as C(serial) of a play has it - a number, a percentage,
+        or a list of them.
+    type: list
+    elements: str
+    default: ["1"]
+    version_added: 0.2.0
   etcd_bridges:
     description:
       - Tags of etcd images by the minor of etcd that they lead on from, such as V(3.5.26-0) under the key V(3.5).
@@ -119,6 +208,11 @@ options:
       - Names of all nodes that the run will touch. Compared with the nodes of the cluster where it is given.
     type: list
     elements: str
+  inventory_hosts:
+    description:
+      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
+    type: dict
+    default: {}
   control_plane_nodes:
     description:
       - Names of the control-plane nodes, in the order in which they are upgraded.
@@ -140,6 +234,18 @@ options:
     type: list
     elements: dict
     default: []
+  backups:
+    description:
+      - Results of M(evergreen.kubeadm.etcd_snapshot) with C(state=saved) in check mode, by the names of the
+        control-plane nodes, for what a run would stop at when it saves a backup. What is not given is not judged.
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  without_backup:
+    description: Whether the run saves no backup, which is a finding then.
+    type: bool
+    default: false
+    version_added: 0.2.0
   addons:
     description:
       - Entries for the table of addons and the minors of Kubernetes that they support. An entry replaces that of the
@@ -196,6 +302,24 @@ options:
       - Without this and O(rollback_safe), a control plane that emulates is a finding.
     type: bool
     default: false
+    version_added: 0.2.0
+  skip_phases:
+    description: Phases of C(kubeadm upgrade) that the run leaves out on control-plane nodes, such as V(addon/coredns).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  control_plane_ignored_checks:
+    description: Preflight checks of kubeadm that the run ignores on control-plane nodes, such as V(SystemVerification).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  worker_ignored_checks:
+    description: The same for workers.
+    type: list
+    elements: str
+    default: []
     version_added: 0.2.0
   accepted_findings:
     description:
@@ -317,8 +441,8 @@ target:
   sample: 1.35.4
 upgrade_needed:
   description:
-    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, or to put back what a
-      run left that was cut off (RV(cut_off)).
+    - Whether anything is left to do, be it only to take off the soft taint of an earlier run, to put back what a
+      run left that was cut off (RV(cut_off)), or to remove the Lease of one that failed.
   type: bool
   returned: always
   sample: true
@@ -423,6 +547,21 @@ hops:
       type: dict
       returned: always
       sample: {}
+    absent_addons:
+      description:
+        - Addons of kubeadm that the cluster does not have, V(kube-proxy) and V(coredns), where kubeadm of this version
+          has a phase that deploys them and can be skipped.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+not_ready:
+  description:
+    - What was not ready when the upgrade began and what is only warned of or accepted, by the subject of its finding,
+      with the names of nodes. M(evergreen.kubeadm.upgrade_lock) keeps it for the gates, which do not wait for it.
+  type: dict
+  returned: always
+  sample: {"daemonset/kube-system/exporter": [worker1], "node/worker9": [worker9]}
 way_back:
   description:
     - How far an upgrade is that can be taken back, by the flags of the running static pods. C(state) is V(none),
@@ -482,6 +621,11 @@ nodes:
       type: dict
       returned: always
       sample: {by: evergreen.kubeadm, run: 20260131T120000Z-4f1c, at: "2026-01-31T12:00:00.123Z"}
+    stale_cordon_mark:
+      description: Whether it has the mark of a cordon of this tool that is not there any more.
+      type: bool
+      returned: always
+      sample: false
     tainted_by:
       description:
         - The run whose taint of M(evergreen.kubeadm.node_taint) it has, empty where that names none; none without the
@@ -788,12 +932,15 @@ import gc
 import os
 import time
 import typing as t
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import read_rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
@@ -803,8 +950,9 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost impor
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import blockers_told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.decisions import decide
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import foresee
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Request
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import DRAIN, Repository, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
@@ -816,18 +964,53 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubernetes_version": {"type": "str", "required": True},
     "available_versions": {"type": "list", "elements": "str", "default": []},
+    "repository": {
+        "type": "dict",
+        "options": {
+            "url": {"type": "str", "default": ""},
+            "key_fingerprint": {"type": "str", "default": "", "no_log": False},
+            "answers": {"type": "dict", "default": {}},
+        },
+    },
     "workers": {"type": "str", "choices": ["each_hop", "last_hop"], "default": "each_hop"},
     "worker_groups": {"type": "list", "elements": "str", "default": []},
     "worker_order": {"type": "str", "choices": ["emptiest", "inventory"], "default": "emptiest"},
     "patch_first": {"type": "bool", "default": False},
     "patch_without_drain": {"type": "bool", "default": False},
+    "drain": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "ignore_daemonsets": {"type": "bool", "default": True},
+            "delete_emptydir_data": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "disable_eviction": {"type": "bool", "default": False},
+            "surge_singletons": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 900},
+            "pod_rules": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "selector": {"type": "str", "default": ""},
+                    "namespaces": {"type": "list", "elements": "str"},
+                    "behaviour": {"type": "str", "choices": ["evict", "skip", "wait_completed"], "default": "evict"},
+                    "order": {"type": "int", "default": 0},
+                },
+            },
+        },
+    },
+    "worker_serial": {"type": "list", "elements": "str", "default": ["1"]},
     "etcd_bridges": {"type": "dict", "default": {}},
     "nodes": {"type": "list", "elements": "dict", "default": []},
     "programs": {"type": "list", "elements": "dict", "default": []},
     "inventory_nodes": {"type": "list", "elements": "str"},
+    "inventory_hosts": {"type": "dict", "default": {}},
     "control_plane_nodes": {"type": "list", "elements": "str"},
     "first_control_plane_node": {"type": "str"},
     "etcd_members": {"type": "list", "elements": "dict", "default": []},
+    "backups": {"type": "dict", "default": {}},
+    "without_backup": {"type": "bool", "default": False},
     "addons": {
         "type": "list",
         "elements": "dict",
@@ -851,6 +1034,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "helm_releases": {"type": "bool", "default": True},
     "rollback_safe": {"type": "bool", "default": False},
     "finalize": {"type": "bool", "default": False},
+    "skip_phases": {"type": "list", "elements": "str", "default": []},
+    "control_plane_ignored_checks": {"type": "list", "elements": "str", "default": []},
+    "worker_ignored_checks": {"type": "list", "elements": "str", "default": []},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -871,6 +1057,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
+def drain_options(given: dict[str, t.Any]) -> Options:
+    """The options of a drain that change what is judged of it."""
+    known = {name: value for name, value in given.items() if value is not None}
+    rules = read_rules(known.pop("pod_rules", []))
+    return replace(DRAIN, rules=rules, **known)
+
+
 def check(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, decide, and shape the result."""
     params = module.params
@@ -884,10 +1077,13 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             hint="Give the one that is to be next.",
         )
     available = [Version.parse(text) for text in params["available_versions"]]
+    repository = Repository(**params["repository"]) if params["repository"] else None
+    unanswered = [error for error in repository.answers.values() if error] if repository else []
     hosts = [host for host in (read_host(result) for result in params["nodes"]) if host is not None]
     request = Request(
-        target=target_version(params["kubernetes_version"], available),
+        target=target_version(params["kubernetes_version"], available, "; ".join(sorted(set(unanswered)))),
         available=available,
+        repository=repository,
         workers=params["workers"],
         worker_order=params["worker_order"],
         worker_groups=[parse(selector) for selector in params["worker_groups"]],
@@ -896,15 +1092,25 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         patch_without_drain=params["patch_without_drain"],
         etcd_bridges={str(minor): str(tag or "") for minor, tag in params["etcd_bridges"].items()},
         inventory=params["inventory_nodes"],
+        inventory_hosts=params["inventory_hosts"],
         control_plane=params["control_plane_nodes"],
         first_control_plane=params["first_control_plane_node"],
         etcd_images=etcd_images(params["programs"]),
         etcd_members=params["etcd_members"],
+        backups=params["backups"],
+        without_backup=params["without_backup"],
         addons=params["addons"],
         rollback_safe=params["rollback_safe"],
         finalize=params["finalize"],
+        drain=drain_options(params["drain"]),
+        worker_serial=params["worker_serial"],
+        skip_phases=params["skip_phases"],
+        ignored_checks={
+            "control_plane": params["control_plane_ignored_checks"],
+            "worker": params["worker_ignored_checks"],
+        },
     )
-    wanted = Wanted(request.target.minor, params["helm_releases"])
+    wanted = Wanted(request.target.minor, params["helm_releases"], request.drain.surge_singletons)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()
     cut_off = cut_off_run(cluster.leases, look(recorded_controller(lock_of(cluster.leases))))
     verdict = decide(
@@ -930,8 +1136,10 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             cluster,
             node_states(cluster),
             verdict["hops"],
+            judged_budgets=foresee(cluster, verdict["hops"], request).budgets,
             pool_label=params["pool_label"],
             soft_taint=params["soft_taint"],
+            backup=not params["without_backup"],
             journals=[journal.read(path) for path in params["journals"] if os.access(path, os.R_OK)],
         ),
         "started": started,

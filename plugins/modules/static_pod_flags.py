@@ -23,6 +23,7 @@ attributes:
     support: full
   diff_mode:
     support: full
+    details: The diff has the words that the commands gain and lose. The rest of a manifest may hold secrets.
   idempotent:
     support: full
 options:
@@ -235,8 +236,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             {
                 "before_header": os.path.basename(target.manifest),
                 "after_header": os.path.basename(target.manifest),
-                "before": target.text,
-                "after": change.text,
+                "before": "".join(f"{word}\n" for word in change.removed),
+                "after": "".join(f"{word}\n" for word in change.added),
             }
             for target, change in both
             if change.text != target.text

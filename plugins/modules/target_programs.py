@@ -72,9 +72,16 @@ options:
     type: str
   keyring:
     description:
-      - The file of the key that signs the repository. Where it does not exist, the key is fetched from the repository.
+      - The file of the key that signs the repository, where no source of the node names one. Where it does not exist,
+        or its key is not valid any more, the key is fetched from the repository.
     type: path
     default: /etc/apt/keyrings/kubernetes-apt-keyring.asc
+  key_fingerprint:
+    description:
+      - The fingerprint of the primary key that signs the repository. Any other key is refused.
+    type: str
+    default: ""
+    version_added: 0.2.0
   images:
     description:
       - V(never) looks at no image.
@@ -260,6 +267,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import keys, proxy
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.asking import ASKED
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.target import (
     Request,
@@ -277,8 +285,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "binaries": {"type": "dict", "default": {}},
     "download": {"type": "bool", "default": True},
     "repository_url": {"type": "str"},
-    # The file of a public key.
+    # Public keys.
     "keyring": {"type": "path", "default": "/etc/apt/keyrings/kubernetes-apt-keyring.asc", "no_log": False},
+    "key_fingerprint": {"type": "str", "default": "", "no_log": False},
     "images": {"type": "str", "choices": ["never", "present", "pull"], "default": "present"},
     "image_repository": {"type": "str"},
     "kubeconfig": {"type": "path"},
@@ -309,6 +318,7 @@ def ask(module: AnsibleModule) -> dict[str, t.Any]:
         download=params["download"],
         repository_url=url.replace("{minor}", version.minor_text).rstrip("/") + "/",
         keyring=params["keyring"],
+        key_fingerprint=keys.fingerprint_of(params["key_fingerprint"]),
         package_manager=manager,
         images=params["images"],
         image_repository=params["image_repository"] or "",
@@ -318,6 +328,7 @@ def ask(module: AnsibleModule) -> dict[str, t.Any]:
         kubelet_feature_gates=params["kubelet_feature_gates"],
         scratch=params["scratch"],
     )
+    proxy.use_that_of_apt(request.repository_url)
     with scratch_folder(request.scratch) as scratch:
         work = TargetPrograms(node, request, scratch, Deadline(params["timeout_s"]))
         result = work.ask(check_mode=module.check_mode)

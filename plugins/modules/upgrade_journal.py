@@ -24,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Nothing is written.
+    details: Nothing is written. It fails where nothing can be.
   diff_mode:
     support: none
   idempotent:

@@ -15,9 +15,10 @@ author:
 description:
   - Holds or releases a C(coordination.k8s.io/v1) Lease, so that only one run changes the cluster at a time.
   - A lock that its holder did not renew for O(lease_seconds) has expired and is taken over by the next run that asks.
-    Call this module with O(state=renewed) before each node.
-  - It is taken over before that where it says which process controls its holder's run (O(controller)), and this module
-    runs on the same machine and sees that this process is gone, as after a run that was killed.
+    Have this module renew it beside the run, by O(state=kept), and call it with O(state=renewed) before each change.
+  - A lock says which process controls its holder's run (O(controller)). Where this module runs on the same machine, it
+    sees whether that process is there. Where it is gone, as after a run that was killed, the lock is taken over at
+    once. Where it is alive, the lock is never taken over, however old it is.
   - Two runs that ask at the same moment are told apart by the API server (C(resourceVersion)); exactly one gets it.
   - Whether a lock has expired is judged by the clock of the API server. The clocks of the controllers do not matter.
 requirements:
@@ -41,12 +42,18 @@ options:
     description:
       - V(held) acquires the lock, renews it where O(holder) has it already, and takes it over where it has expired or
         the process that controls its holder's run is gone. It fails where somebody else holds it, and names the holder.
+        It does not take it from a run whose process is seen alive.
       - V(renewed) renews the lock where O(holder) has it, and fails where O(holder) does not have it any more, also
         where nobody has it. In check mode V(held) writes nothing, so there V(renewed) finds nothing to renew and fails.
-      - V(released) deletes the lock where O(holder) has it. Somebody else's lock is left alone, and that is no failure,
-        so that a clean-up step never hides the error that made the run end.
+      - V(kept) renews the lock three times in O(lease_seconds), in the background by C(async) and C(poll=0). It ends
+        when O(holder) does not have the lock any more, and within a second of the end of the process O(controller).
+        Where that process cannot be seen, it ends when O(idle_limit_s) is over. A server that does not answer is asked
+        again.
+      - V(released) deletes the lock where O(holder) has it, or leaves it without a holder (O(unfinished)). Somebody
+        else's lock is left alone, and that is no failure, so that a clean-up step never hides the error that made the
+        run end.
     type: str
-    choices: [held, renewed, released]
+    choices: [held, renewed, kept, released]
     default: held
   holder:
     description:
@@ -56,14 +63,40 @@ options:
     required: true
   lease_seconds:
     description:
-      - How long the lock is held without being renewed. Choose more than the longest time between two renewals,
-        which is that of the slowest node.
+      - How long the lock is held without being renewed. Choose more than the longest time between two renewals.
     type: int
-    default: 3600
+    default: 300
+  idle_limit_s:
+    description:
+      - With O(state=kept), for how many seconds the run may not have renewed the lock by O(state=renewed), where its
+        process cannot be seen from the machine that this module runs on.
+    type: float
+    default: 14400
+  heartbeat:
+    description:
+      - With O(state=kept), a file that is touched at each renewal, such as the option C(heartbeat) of
+        M(evergreen.kubeadm.availability_probe).
+    type: path
   purpose:
     description:
       - What the lock is held for, such as C(upgrade to 1.35.4). Whoever meets the lock is told.
     type: str
+  not_ready:
+    description:
+      - With O(state=held), what is not ready before the upgrade begins, as
+        RV(evergreen.kubeadm.skew_check#module:not_ready) has it. M(evergreen.kubeadm.cluster_gate) reads it from the
+        Lease and does not wait for it.
+      - Without it, what the Lease says of it already stays.
+    type: dict
+    version_added: 0.2.0
+  unfinished:
+    description:
+      - With O(state=released), whether the upgrade is not at its end. What O(not_ready) has put into the Lease then
+        stays for the run that resumes the upgrade, in a Lease that nobody holds.
+      - Once that upgrade is given up, delete the Lease.
+    type: bool
+    default: false
+    version_added: 0.2.0
   namespace:
     description: The namespace of the Lease.
     type: str
@@ -106,6 +139,16 @@ EXAMPLES = r"""
   run_once: true
   delegate_to: localhost
 
+- name: Renew it while the run is alive
+  evergreen.kubeadm.upgrade_lock:
+    state: kept
+    holder: "{{ upgrade_run_id }}@controller1"
+    controller: "{{ run.controller }}"
+  async: 31536000
+  poll: 0
+  run_once: true
+  delegate_to: localhost
+
 - name: Renew it before the next node, or fail
   evergreen.kubeadm.upgrade_lock:
     state: renewed
@@ -128,6 +171,11 @@ action:
   type: str
   returned: success
   sample: acquired
+ended_by:
+  description: With O(state=kept), what ended it, V(controller), V(idle), V(lost) or in check mode V(check_mode).
+  type: str
+  returned: with O(state=kept)
+  sample: controller
 held:
   description: Whether O(holder) holds the lock now, or in check mode would hold it.
   type: bool
@@ -227,9 +275,10 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION, look
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION, UNKNOWN, look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock import keeper
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
     NAME,
     NAMESPACE,
@@ -246,10 +295,14 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "state": {"type": "str", "choices": ["held", "renewed", "released"], "default": "held"},
+    "state": {"type": "str", "choices": ["held", "renewed", "kept", "released"], "default": "held"},
     "holder": {"type": "str", "required": True},
-    "lease_seconds": {"type": "int", "default": 3600},
+    "lease_seconds": {"type": "int", "default": 300},
+    "idle_limit_s": {"type": "float", "default": 14400},
+    "heartbeat": {"type": "path"},
     "purpose": {"type": "str"},
+    "not_ready": {"type": "dict"},
+    "unfinished": {"type": "bool", "default": False},
     "controller": CONTROLLER_OPTION,
     "namespace": {"type": "str", "default": NAMESPACE},
     "name": {"type": "str", "default": NAME},
@@ -263,6 +316,7 @@ _DONE = {
     "renew": "renewed",
     "take_over": "taken_over",
     "delete": "released",
+    "leave": "released",
     "none": "none",
 }
 
@@ -277,6 +331,8 @@ def settle(module: AnsibleModule) -> dict[str, t.Any]:
     if params["force_release"] and params["state"] != "released":
         raise EvergreenError("force_release needs state=released; a lock that somebody else holds is never acquired.")
     started, clock = utc_now(), time.monotonic()
+    if params["state"] == "kept":
+        return {**kept(params, check_mode=module.check_mode), **_times(started, clock)}
     deadline = Deadline(params["timeout_s"])
     store = LeaseStore(connect(params), params["namespace"], params["name"], deadline)
     while True:
@@ -291,7 +347,27 @@ def settle(module: AnsibleModule) -> dict[str, t.Any]:
                     hint="Find out who is contending for it.",
                 ) from None
             deadline.sleep(0.05)
-    return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - clock, 3)}
+    return {**result, **_times(started, clock)}
+
+
+def _times(started: str, clock: float) -> dict[str, t.Any]:
+    return {"started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - clock, 3)}
+
+
+def kept(params: dict[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
+    """Renew the lock until the run ends or loses it."""
+    if check_mode:
+        return {"changed": False, "ended_by": "check_mode"}
+    client = connect(params)
+
+    def open_store() -> LeaseStore:
+        return LeaseStore(client, params["namespace"], params["name"], Deadline(params["timeout_s"]))
+
+    def decide_kept(lease: dict[str, t.Any] | None, store: LeaseStore) -> Decision:
+        return decide(lease, {**params, "state": "renewed"}, store.server_time(), UNKNOWN)
+
+    to = keeper.Settings(**{name: params[name] for name in keeper.Settings._fields})
+    return {"changed": False, "ended_by": keeper.keep(open_store, decide_kept, to)}
 
 
 def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
@@ -324,7 +400,7 @@ def settle_once(store: LeaseStore, params: dict[str, t.Any], *, check_mode: bool
         written = store.write(decision)
         after = after if decision.action == "delete" else describe(written)
     action = _DONE[decision.action]
-    if decision.action == "delete":
+    if decision.action in ("delete", "leave"):
         foreign = decision.previous_holder not in (None, params["holder"])
         action = "force_released" if foreign else "released"
         common["previous_holder"] = decision.previous_holder if foreign else None
@@ -342,7 +418,7 @@ def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: dateti
     """The decision for the wanted state."""
     holder = params["holder"]
     if params["state"] == "released":
-        return decide_released(lease, holder=holder, force=params["force_release"])
+        return decide_released(lease, holder=holder, force=params["force_release"], unfinished=params["unfinished"])
     wanted = {
         "identity": (params["namespace"], params["name"]),
         "holder": holder,
@@ -353,7 +429,7 @@ def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: dateti
     }
     if params["state"] == "renewed":
         return decide_renewed(lease, **wanted)
-    return decide_held(lease, **wanted, holder_controller=holder_controller)
+    return decide_held(lease, **wanted, holder_controller=holder_controller, not_ready=params["not_ready"])
 
 
 def main() -> None:

@@ -151,6 +151,7 @@ report:
           C(failures), the first 100 with C(time), C(error), C(message) and C(after_s),
           and C(failed_seconds), every second in which a request failed.
         - C(longest_gap_s) is the longest time without a good answer, in seconds; null where nothing was measured.
+        - C(measured_until) is when the measurement ended, where that was before the end of the run; else null.
       type: dict
       sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": []}, "services": {}}
     evictions:
@@ -222,6 +223,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
@@ -258,7 +260,7 @@ def replace_file(path: str, text: str) -> None:
     """Write a file beside `path`, synchronise it, and put it in the place of `path`."""
     directory = os.path.dirname(os.path.abspath(path))
     try:
-        os.makedirs(directory, exist_ok=True)
+        make_folder(directory)
         descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".upgrade-report-")
         try:
             with open(descriptor, "w", encoding="utf-8") as file:

@@ -137,6 +137,19 @@ class Place:
         """As `drain`, beside what the test goes on to do."""
         return self._threads.submit(self.drain, **options)
 
+    def operator(self, when: t.Callable[[], t.Any], then: t.Callable[[], t.Any]) -> Future[t.Any]:
+        """A controller of the test's own, which does something as soon as it sees something."""
+
+        def work() -> t.Any:
+            wait_for("what the operator waits for", when)
+            return then()
+
+        return self._threads.submit(work)
+
+    def label(self, pod: str, **labels: str | None) -> None:
+        path = f"/api/v1/namespaces/{self.name}/pods/{pod}"
+        self.cluster.client.patch(path, {"metadata": {"labels": labels}})
+
     def user(self, *rules: Json) -> Json:
         """Options of the connection for a new user who may do this and nothing else."""
         self._users += 1

@@ -227,6 +227,20 @@ class Cluster:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+class LargeCluster(Cluster):
+    """One member with a database as large as etcd lets it be by default."""
+
+    SIZE = 15_000
+    KEYS = 140_000
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place, ["only"], ["--quota-backend-bytes=8589934592"])
+
+    def start(self) -> None:
+        super().start()
+        self.put(self.members[0], 0, self.KEYS, self.SIZE)
+
+
 def start_module(name: str, arguments: dict[str, t.Any], check_mode: bool = False) -> subprocess.Popen[str]:
     """The module as a process of its own, as on a managed node; give its answer to `module_result`."""
     tree = str(ROOT / ".collections")

@@ -41,12 +41,17 @@ apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 kubernetesVersion: v{OLD}
 networking: {{podSubnet: 10.244.0.0/16}}
+featureGates: {{WaitForAllControlPlaneComponents: true}}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 cgroupDriver: systemd
 failCgroupV1: false
 """
+
+
+# Of the shell of the installation, from where kubeadm copies them into the static pods.
+PROXIES = {"HTTPS_PROXY": "http://somebody:of-a-proxy@192.0.2.3:3128", "no_proxy": "192.0.2.0/24,10.96.0.0/12"}
 
 
 def run(*command: str, stdin: str | None = None) -> str:
@@ -186,8 +191,11 @@ def install(binaries: Path) -> None:
 def make_cluster(work: Path) -> None:
     config = work / "kubeadm.yaml"
     config.write_text(CONFIG)
+    os.environ.update(PROXIES)
     for phase in ("certs all", "kubeconfig all", "etcd local", "control-plane all"):
         run("kubeadm", "init", "phase", *phase.split(), "--config", str(config))
+    for name in PROXIES:
+        del os.environ[name]
 
 
 def fill_cluster(work: Path) -> None:
@@ -277,8 +285,18 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     seen["verified"] = module("kubeadm_upgrade", state="verified", **UPGRADE)
     seen["predicted_again"] = module("kubeadm_upgrade", check_mode=True, **UPGRADE)
     seen["info_after"] = module("kubeadm_info")
+    seen["proxies"] = proxies()
     seen.update({f"worker_{name}": result for name, result in as_worker(pods).items()})
     return seen
+
+
+def proxies() -> dict[str, t.Any]:
+    """The variables of each static pod."""
+    pods = {path.stem: yaml.safe_load(path.read_text()) for path in MANIFESTS.glob("*.yaml")}
+    return {
+        name: {entry["name"]: entry["value"] for entry in pod["spec"]["containers"][0].get("env", [])}
+        for name, pod in pods.items()
+    }
 
 
 def beside_kubeadm() -> dict[str, t.Any]:
@@ -299,6 +317,9 @@ def as_worker(pods: StaticPods) -> dict[str, t.Any]:
     seen["predicted"] = module("kubeadm_upgrade", check_mode=True, **worker)
     seen["as_control_plane"] = module("kubeadm_upgrade", **{**worker, "role": "control_plane"})
     seen["upgraded"] = module("kubeadm_upgrade", timeout_s=120, **worker)
+    seen["info_upgraded"] = module("kubeadm_info")
+    config_map = ("configmap", "kubelet-config", "-n", "kube-system", "-o", "json")
+    seen["kubelet_config"] = yaml.safe_load(json.loads(run(*KUBECTL, "get", *config_map))["data"]["kubelet"])
     # A stand-in for the kubelet: `comm` and the version of its executable are all that is read of it.
     command = ["kubectl", "proxy", "--port=0", f"--kubeconfig={KUBECTL[2]}"]
     kubelet = subprocess.Popen(command, executable="/usr/local/sbin/kubelet", stdout=subprocess.DEVNULL)
@@ -326,6 +347,12 @@ def scenario_refused(pods: StaticPods, new: Path) -> dict[str, t.Any]:
 def scenario_interrupted(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     """A deadline that ends kubeadm, a controller that dies, and the tasks after them."""
     install(new)
+    # What a cluster with another service proxy has, and what kubeadm is to leave like that.
+    kube_proxy = ("daemonset", "kube-proxy", "-n", "kube-system")
+    run(*KUBECTL, "delete", *kube_proxy)
+    UPGRADE["skip_phases"] = [*SLOW, "addon/kube-proxy"]
+    # Of /etc/environment, say.
+    os.environ["HTTP_PROXY"] = "http://192.0.2.4:3128"
     seen = {}
     pods.hold()  # The static pods do not follow, so kubeadm waits.
     seen["timed_out"] = module("kubeadm_upgrade", timeout_s=12, **UPGRADE)
@@ -348,6 +375,9 @@ def scenario_interrupted(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     threading.Timer(2, pods.pause.clear).start()
     after.join()
     seen["again"] = module("kubeadm_upgrade", **UPGRADE)
+    seen["info"] = module("kubeadm_info")
+    seen["proxies"] = proxies()
+    seen["addons"] = {"value": run(*KUBECTL, "get", "daemonset,deployment", "-n", "kube-system", "-o", "name")}
     return seen
 
 

@@ -43,6 +43,8 @@ def check(cluster: Cluster, target: str = TARGET, auth: dict[str, t.Any] | None 
 
 def cluster_configuration(config: dict[str, t.Any]) -> dict[str, t.Any]:
     whole = {"apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "ClusterConfiguration", "kubernetesVersion": "v1.34.4"}
+    # There are none here unless a test makes them.
+    whole |= {"proxy": {"disabled": True}, "dns": {"disabled": True}}
     return config_map("kubeadm-config", "ClusterConfiguration", {**whole, **config})
 
 

@@ -46,7 +46,7 @@ def test_an_eviction_whose_answer_is_lost_is_ours_all_the_same(place: Place, pro
     place.web(1, annotations={"evergreen.test/stop-after": stop_after})
     place.budget("web", 0, minAvailable=1)
     place.add_node(place.second)
-    drain = place.start_drain(auth={"host": proxy.url}, wait_for_stuck_budgets=True)
+    drain = place.start_drain(auth={"host": proxy.url})
     wait_for("the node is cordoned", place.is_cordoned)
     time.sleep(2)
     assert place.stopping() == []

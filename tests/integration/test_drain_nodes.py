@@ -10,6 +10,7 @@ import pytest
 
 from drain_place import Place, pod_of
 from harness.process import wait_for
+from skew_place import check
 
 
 @pytest.fixture
@@ -42,6 +43,23 @@ def test_two_nodes_in_one_task(two: Place) -> None:
 
     result = two.drain(name=names, state="uncordoned")
     assert result["changed"] and not any(map(two.is_cordoned, names))
+
+
+def test_a_node_that_somebody_uncordoned_is_not_drained_for_the_mark_that_is_left(two: Place) -> None:
+    cluster, path = two.cluster, f"/api/v1/nodes/{two.first}"
+
+    def plan() -> tuple[bool, bool, bool]:
+        (node,) = (each for each in check(cluster, "1.34.4").result["nodes"] if each["name"] == two.first)
+        return node["cordoned_by"] is not None, node["done"], node["stale_cordon_mark"]
+
+    assert two.drain(state="cordoned", run_id="r1")["changed"]
+    assert plan() == (True, False, False)
+    for by_hand in (None, True):
+        cluster.client.patch(path, {"spec": {"unschedulable": by_hand}}, query={"fieldManager": "kubectl-cordon"})
+        assert plan() == (False, True, by_hand is None)
+    cluster.client.patch(path, {"spec": {"unschedulable": None}}, query={"fieldManager": "kubectl-cordon"})
+    assert two.drain(state="uncordoned", only_own=True)["changed"]
+    assert plan() == (False, True, False)
 
 
 def test_a_refusal_on_the_second_node_leaves_the_first_alone(two: Place) -> None:

@@ -258,6 +258,10 @@ def test_a_recipient_that_is_refused_is_so_before_anything_is_written(
     assert not place.exists()
 
 
+def copies(place: Path) -> list[str]:
+    return [name for name in names(place / "controller") if not name.startswith(".")]
+
+
 PLAY = """
 - hosts: localhost
   connection: local
@@ -299,13 +303,18 @@ def test_the_role_saves_fetches_and_prunes(etcd: Cluster, node: Path, tmp_path: 
     play("--check", etcd_backup_keep_last=1)
     assert not (tmp_path / "backups").exists()
     play(etcd_backup_label="a")
-    first = names(tmp_path / "controller")
+    first = copies(tmp_path)
     assert [Path(name).suffix for name in first] == [".db", ".tar"]
+    # What Git sees of the folder is nothing.
+    assert (tmp_path / "controller/.gitignore").read_text() == "*\n"
     # What prunes may fail; the backup is good and what comes after it must not wait.
     said = play(etcd_backup_label="a", etcd_backup_keep_last=0)
     assert "WARNING: keep_last is 0" in said
-    assert len(names(tmp_path / "controller")) == 4
+    assert len(copies(tmp_path)) == 4
+    # Those of another cluster are none of this run's.
+    other = tmp_path / "controller" / first[0].replace("etcd-a-", "etcd-b-")
+    other.write_bytes(b"of another cluster")
     play("-vvv", etcd_backup_label="a", etcd_backup_keep_last=1, etcd_backup_compression="gzip")
-    copies = names(tmp_path / "controller")
-    assert len(copies) == 6
-    assert names(tmp_path / "backups") == [name for name in copies if ".gz" in name]
+    assert names(tmp_path / "backups") == [name for name in copies(tmp_path) if ".gz" in name]
+    assert len(copies(tmp_path)) == 3
+    assert other.read_bytes() == b"of another cluster"

@@ -130,8 +130,8 @@ class Workers:
         return {each["type"] for node in nodes for each in node["status"]["conditions"] if each["type"] in types}
 
     def lease_holder(self) -> str | None:
-        names = [each["metadata"]["name"] for each in self.place.cluster.client.list(LEASE.rpartition("/")[0])]
-        return LEASE.rpartition("/")[2] if LEASE.rpartition("/")[2] in names else None
+        leases = {each["metadata"]["name"]: each for each in self.place.cluster.client.list(LEASE.rpartition("/")[0])}
+        return leases.get(LEASE.rpartition("/")[2], {"spec": {}})["spec"].get("holderIdentity")
 
 
 @pytest.fixture

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.modules import cluster_gate
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NAME, NAMESPACE
+from ansible_collections.evergreen.kubeadm.plugins.modules import cluster_gate, upgrade_lock
 from control_plane import PODS, control_plane, remove, second_api_server, show, static_pod, task
 from etcd_cluster import run_module
 from harness.cluster import NEVER_READY, Cluster
 from harness.objects import deployment, node, pod
 from harness.process import free_ports, wait_for
+from skew_place import check
 
 
 def gate(cluster: Cluster, *conditions: str, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
@@ -136,6 +138,66 @@ def test_system_pods_of_the_node(cluster: Cluster, plane: str) -> None:
     assert f"kube-system/dns-{plane}" in stopped(cluster, "system_pods_ready", node=plane).message
     remove(cluster, f"{PODS}/dns-{plane}")
     assert gate(cluster, "system_pods_ready", node=plane)["ready"]
+
+
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NAME}"
+
+
+@pytest.fixture
+def exporter(cluster: Cluster, worker: str) -> t.Iterator[str]:
+    """A pod of kube-system on the worker that has not been ready for months."""
+    name = f"exporter-{worker}"
+    cluster.apply(pod(name, "kube-system", on=worker))
+    conditions = [{"type": "Ready", "status": "False", "lastTransitionTime": "2025-11-02T08:00:00Z"}]
+    cluster.client.patch(f"{PODS}/{name}/status", {"status": {"phase": "Pending", "conditions": conditions}})
+    yield name
+    remove(cluster, f"{PODS}/{name}")
+    remove(cluster, LEASE)
+
+
+def test_what_was_broken_before_the_upgrade_is_not_waited_for(cluster: Cluster, exporter: str, worker: str) -> None:
+    set_ready(cluster, worker, "True")
+    subject = f"pod/kube-system/{exporter}"
+
+    def lock(state: str, run: str, **options: t.Any) -> None:
+        params = {**cluster.params, "state": state, "holder": run, **options}
+        upgrade_lock.settle(task(upgrade_lock.ARGUMENT_SPEC, params))
+
+    assert exporter in stopped(cluster, "system_pods_ready", node=worker).message
+    found = check(cluster, "1.34.4")
+    assert found.findings["system-pod-not-ready", subject]["severity"] == "warning"
+    assert found.result["not_ready"][subject] == [worker]
+
+    lock("held", "a@one", not_ready=found.result["not_ready"])
+    assert gate(cluster, "system_pods_ready", node=worker)["ready"]
+    # Broken by the upgrade.
+    cluster.apply(pod(f"proxy-{worker}", "kube-system", on=worker))
+    broken = {"type": "Ready", "status": "False", "lastTransitionTime": "2025-11-02T08:00:00Z"}
+    cluster.client.patch(f"{PODS}/proxy-{worker}/status", {"status": {"phase": "Running", "conditions": [broken]}})
+    try:
+        message = stopped(cluster, "system_pods_ready", node=worker).message
+        assert f"proxy-{worker}" in message and exporter not in message
+        # The run fails, and another one is begun elsewhere.
+        lock("released", "a@one", unfinished=True)
+        found = check(cluster, "1.34.4")
+        assert found.findings["system-pod-not-ready", f"pod/kube-system/proxy-{worker}"]["severity"] == "blocker"
+        lock("held", "b@two", not_ready=found.result["not_ready"])
+        message = stopped(cluster, "system_pods_ready", node=worker).message
+        assert f"proxy-{worker}" in message and exporter not in message
+    finally:
+        remove(cluster, f"{PODS}/proxy-{worker}")
+    assert gate(cluster, "system_pods_ready", node=worker)["ready"]
+    # The upgrade is done.
+    lock("released", "b@two")
+    assert exporter in stopped(cluster, "system_pods_ready", node=worker).message
+
+
+def test_an_api_server_that_cannot_be_reached_stops_the_plan(cluster: Cluster, unique: str) -> None:
+    name = f"far-{unique}"
+    with control_plane(cluster, {name: ("v1.34.4", f"127.0.0.1:{free_ports(1)[0]}")}):
+        found = check(cluster).findings["api-server-not-asked", f"node/{name}"]
+        assert found["severity"] == "blocker" and "upgrade_ssh_tunnel" in found["remedy"]
+        assert found["evidence"].partition("/readyz: ")[2] in stopped(cluster, "api_servers_ready").message
 
 
 def test_workloads(cluster: Cluster, fresh_namespace: str, plane: str) -> None:

@@ -14,6 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_kubelet_config import (
+    kubelet_config_findings,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
+from kubeadm_node import PROXIES
 from lab import golang
 
 HERE = Path(__file__).resolve().parent
@@ -100,6 +105,15 @@ def test_upgrade(tmp_path: Path) -> None:
         assert seen[again]["done"] is True
         assert seen[again]["command"] == []
 
+    # A gate of kubeadm that its new version does not know any more; and it is started without proxies here.
+    assert any(
+        "Unknown feature gate flag: WaitForAllControlPlaneComponents" in line for line in upgraded["stdout_lines"]
+    )
+    assert info["proxy_variables"] == {"environment": [], "static_pods": sorted(PROXIES), "differing": []}
+    proxies = seen.pop("proxies")
+    assert proxies == {name: {} if name == "etcd" else PROXIES for name in proxies}
+    assert "of-a-proxy" not in json.dumps(seen)
+
     after = seen["info_after"]["info"]
     assert after["static_pods"]["kube-apiserver"]["tag"] == "v1.35.4"
     assert after["kubelet"]["flags"] == []
@@ -118,6 +132,10 @@ def check_worker(seen: Results) -> None:
     assert upgraded["evidence"]["cluster_version"] == "v1.35.4"
     steps = {step["name"]: step["outcome"] for step in upgraded["steps"]}
     assert (steps["control-plane"], steps["kubelet-config"]) == ("skipped", "ok")
+    # What kubeadm writes from the ConfigMap is no difference to it.
+    host = read_host(seen["info_upgraded"])
+    assert host is not None and len(host.kubelet_config) > 20
+    assert kubelet_config_findings(host, "node/cp1", seen["kubelet_config"]) == []
     assert seen["kubelet_upgraded"]["changed"] is False
     assert seen["kubelet_upgraded"]["evidence"]["kubelet_running_version"] == "1.35.4"
 
@@ -170,6 +188,10 @@ def test_interrupted(tmp_path: Path) -> None:
         "An earlier task had started kubeadm on this node",
     ]
     assert seen["again"]["changed"] is False
+    # The proxy of the task's environment is none of theirs, and an addon that is not there is not brought.
+    assert seen["info"]["info"]["proxy_variables"]["environment"] == ["HTTP_PROXY"]
+    assert seen["proxies"]["kube-apiserver"] == seen["proxies"]["kube-scheduler"] == PROXIES
+    assert seen["addons"]["value"].split() == ["deployment.apps/coredns"]
 
 
 @needs_root

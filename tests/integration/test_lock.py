@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import decide_held
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import decide_held, why_ended
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.io import LeaseStore, LostRace
 from ansible_collections.evergreen.kubeadm.plugins.modules import upgrade_lock
 from control_plane import task
@@ -175,6 +176,109 @@ def test_a_killed_controller_that_nobody_waited_for_is_gone(lock: Lock) -> None:
         assert dead.process.returncode is None
     assert answer is not None
     assert answer["reason"] == "controller_gone"
+
+
+def test_a_living_controller_keeps_its_lock_whatever_the_time(lock: Lock) -> None:
+    with controller() as holder:
+        lock.ask("held", "a@here", controller=holder.identity, lease_seconds=1)
+        # The server's clock is read to the second.
+        time.sleep(2.1)
+        with pytest.raises(EvergreenError) as refused:
+            lock.ask("held", "b@here")
+        assert "is alive, so its lock is not taken" in str(refused.value)
+        assert "it expired" in str(refused.value)
+        # From elsewhere its process cannot be seen, and its time is over.
+    assert lock.ask("held", "b@here")["reason"] == "expired"
+
+
+class Keeping:
+    """The lock is kept in the background, as beside a run."""
+
+    def __init__(self, lock: Lock, holder: str, **options: t.Any) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._result = self._pool.submit(lock.ask, "kept", holder, lease_seconds=3, **options)
+
+    def going_on(self) -> bool:
+        return not self._result.done()
+
+    def ended_by(self, within_s: float) -> str:
+        answer = self._result.result(within_s)
+        self._pool.shutdown()
+        return str(answer["ended_by"])
+
+
+def renewed_at(lock: Lock) -> str:
+    return str((lock.stored() or {"spec": {}})["spec"].get("renewTime"))
+
+
+def test_a_lock_is_kept_while_its_run_waits(lock: Lock, tmp_path: Path) -> None:
+    heartbeat = tmp_path / "there" / "heartbeat"
+    with controller() as run:
+        lock.ask("held", "a@here", controller=run.identity, lease_seconds=3, purpose="upgrade to 1.35.4")
+        first = renewed_at(lock)
+        keeping = Keeping(lock, "a@here", controller=run.identity, heartbeat=str(heartbeat))
+        time.sleep(7)
+        assert keeping.going_on() and heartbeat.exists()
+        assert renewed_at(lock) > first
+        # Somebody on another machine does not see the process, and the lock has not expired for them either.
+        elsewhere = {**run.identity, "host": "elsewhere"}
+        stored = lock.stored()
+        assert stored is not None
+        now = LeaseStore(lock.cluster.client, "kube-system", lock.options["name"], Deadline(10)).server_time()
+        assert why_ended(stored, now, look(elsewhere)) is None
+        # The run itself renews it as well, and releases it.
+        assert lock.ask("renewed", "a@here", lease_seconds=3)["lock"]["purpose"] == "upgrade to 1.35.4"
+        lock.ask("released", "a@here")
+        assert keeping.ended_by(10) == "lost"
+        assert lock.stored() is None, "it is not taken again"
+
+
+def test_who_keeps_a_lock_ends_with_its_run(lock: Lock) -> None:
+    with controller() as run:
+        lock.ask("held", "a@here", controller=run.identity, lease_seconds=3)
+        keeping = Keeping(lock, "a@here", controller=run.identity)
+        time.sleep(1.5)
+        assert keeping.going_on()
+        run.kill()
+        run.process.wait()
+        assert keeping.ended_by(5) == "controller"
+    assert lock.stored() is not None, "what is left tells that the run was cut off"
+
+
+def test_a_lock_that_was_taken_over_is_kept_no_longer(lock: Lock) -> None:
+    with controller() as run:
+        lock.ask("held", "a@here", controller=run.identity)
+        lock.ask("released", "b@two", force_release=True)
+        lock.ask("held", "b@two")
+        assert Keeping(lock, "a@here", controller=run.identity).ended_by(10) == "lost"
+    stored = lock.stored()
+    assert stored is not None
+    assert stored["spec"]["holderIdentity"] == "b@two"
+
+
+def test_a_run_that_cannot_be_seen_shows_by_its_renewals_that_it_is_alive(lock: Lock) -> None:
+    with controller() as run:
+        elsewhere = {**run.identity, "host": "elsewhere"}
+    lock.ask("held", "a@there", controller=elsewhere, lease_seconds=3)
+    keeping = Keeping(lock, "a@there", controller=elsewhere, idle_limit_s=4.0)
+    for _renewal in range(3):
+        time.sleep(2.5)
+        assert keeping.going_on()
+        lock.ask("renewed", "a@there", lease_seconds=3)
+    assert keeping.ended_by(15) == "idle"
+
+
+def test_an_api_server_that_is_away_does_not_end_it(lock: Lock, tmp_path: Path) -> None:
+    nobody = f"https://127.0.0.1:{free_ports(1)[0]}"
+    kubeconfig = tmp_path / "away.conf"
+    kubeconfig.write_text(lock.cluster.kubeconfig.read_text().replace(lock.cluster.url, nobody))
+    with controller() as run:
+        keeping = Keeping(lock, "a@here", controller=run.identity, kubeconfig=str(kubeconfig), timeout_s=1)
+        time.sleep(4)
+        assert keeping.going_on()
+        run.kill()
+        run.process.wait()
+        assert keeping.ended_by(10) == "controller"
 
 
 def try_to_take(lock: Lock, holder: str) -> dict[str, t.Any] | None:

@@ -13,6 +13,8 @@ import typing as t
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).absolute().parent
 LOCAL = {"ansible_connection": "local"}
@@ -102,9 +104,10 @@ def play(
     (place / "site.yml").write_text(json.dumps(list(plays)))
     (place / "hosts.yml").write_text(json.dumps({"all": {"hosts": HOSTS}}))
     local = {"ansible_python_interpreter": sys.executable}
-    (place / "host_vars").mkdir()
+    (place / "host_vars").mkdir(exist_ok=True)
     for host in ("good", "full", "localhost"):
-        (place / "host_vars" / f"{host}.yml").write_text(json.dumps(local))
+        if not (place / "host_vars" / f"{host}.yml").exists():
+            (place / "host_vars" / f"{host}.yml").write_text(json.dumps(local))
     kept = {name: os.environ[name] for name in ("HOME", "PATH", "LANG") if name in os.environ}
     return subprocess.run(
         [str(BIN / "ansible-playbook"), "--inventory", "hosts.yml", "site.yml", *words],
@@ -124,6 +127,66 @@ def play(
 
 def result(place: Path, host: str) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", json.loads((place / f"{host}.json").read_text()))
+
+
+def hostile(place: Path, name: str) -> subprocess.CompletedProcess[str]:
+    """A run on a node that answers every module with a name and texts of its own choice, and fails in between."""
+    says = {
+        "changed": False,
+        "info": {"node_name": name, "role": "worker"},
+        "ansible_facts": {"upgrade_artifacts_dir": str(place / "victim"), "upgrade_run_id": ".."},
+        "telling": ["x"],
+        "sources": [{"name": "a", "bytes": 1}],
+        "texts": {"authorized_keys": "ssh-rsa mine", "../config": "ProxyCommand id", "": "x", "index.json": "{}"},
+    }
+    (place / "answer.json").write_text(json.dumps(says))
+    interpreter = place / "python3"
+    interpreter.write_text(f"#!/bin/sh\ncat {place}/answer.json\n")
+    interpreter.chmod(0o755)
+    (place / "host_vars").mkdir()
+    (place / "host_vars/good.yml").write_text(json.dumps({"ansible_python_interpreter": str(interpreter)}))
+    read = {"evergreen.kubeadm.kubeadm_info": {}, "register": "preflight_node", "name": "Read the node"}
+    look = {"name": "Look", ROLE: {"name": "evergreen.kubeadm.upgrade", "tasks_from": "diagnose"}}
+    failed = {"ansible_failed_result": {"msg": "kubelet failed"}}
+    # Where the defaults of the role say.
+    names = {key: value for key, value in TURN["vars"].items() if key != "upgrade_artifacts_dir"}
+    turn = {
+        **TURN,
+        "hosts": "good",
+        "vars": names,
+        "tasks": [{**read, "ignore_errors": True}, {**look, "vars": failed}],
+    }
+    return play(place, plays=[turn])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../victim/.ssh", "", "w1\nevil", "{{ 7 * 7 }}", None],
+)
+def test_a_node_that_lies_about_its_name_writes_nothing_elsewhere(tmp_path: Path, name: t.Any) -> None:
+    (tmp_path / "victim/.ssh").mkdir(parents=True)
+    done = hostile(tmp_path, name)
+    assert "says that the name of its Node is" in done.stdout, done.stdout + done.stderr
+    assert "49" not in done.stdout.partition("says that the name of its Node is")[2].partition("\n")[0]
+    (folder,) = (tmp_path / "artifacts/diagnostics").glob("*/*")
+    assert folder.name == "good"
+    assert {file.name for file in folder.iterdir()} == {"index.json", "authorized_keys", "_config", "unnamed"}
+    assert json.loads((folder / "index.json").read_text())["sources"] == [{"name": "a", "bytes": 1}]
+    assert list((tmp_path / "victim/.ssh").iterdir()) == []
+
+
+def test_a_node_that_returns_facts_does_not_choose_the_folder(tmp_path: Path) -> None:
+    done = hostile(tmp_path, "w1")
+    assert "says that the name" not in done.stdout
+    assert [folder.name for folder in (tmp_path / "artifacts/diagnostics").glob("*/*")] == ["good"], done.stdout
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    task = {"evergreen.kubeadm.node_diagnostics": {"dest": "{{ playbook_dir }}/a/../../b"}}
+    done = play(tmp_path, "--limit", "good", plays=[{**PLAY, "tasks": [task]}])
+    assert done.returncode != 0 and "with '..' in its path is refused" in done.stdout
+    assert not (tmp_path.parent / "b").exists()
 
 
 def test_whatever_is_wrong_with_a_node(tmp_path: Path) -> None:

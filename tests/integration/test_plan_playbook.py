@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import subprocess
 import sys
@@ -69,16 +70,14 @@ def command(playbook: Path, place: Path, *words: str, **variables: t.Any) -> tup
 
 def plan(cluster: Cluster, place: Path, *words: str, **variables: t.Any) -> tuple[list[str], dict[str, str]]:
     """The command that makes a plan from the API alone, with its files in the working directory."""
-    return command(
-        ROOT / "playbooks/plan.yml",
-        place,
-        *words,
-        kubernetes_version="1.35.4",
-        preflight_read_nodes=False,
-        upgrade_kubeconfig=str(cluster.kubeconfig),
-        upgrade_artifacts_dir=".",
+    options = {
+        "kubernetes_version": "1.35.4",
+        "preflight_read_nodes": False,
+        "upgrade_kubeconfig": str(cluster.kubeconfig),
+        "upgrade_artifacts_dir": ".",
         **variables,
-    )
+    }
+    return command(ROOT / "playbooks/plan.yml", place, *words, **options)
 
 
 def run(argv: list[str], env: dict[str, str], place: Path) -> subprocess.CompletedProcess[str]:
@@ -107,6 +106,18 @@ def test_blockers_end_it_with_2_and_one_sentence(small: Cluster, never: None, tm
     assert "### blocker: [budget-never-allows]" in (tmp_path / "upgrade-plan.md").read_text()
 
 
+def test_the_options_of_the_drain_reach_the_plan(small: Cluster, never: None, tmp_path: Path) -> None:
+    """As words of the command line, which are text: what a rollout moves needs no eviction."""
+    argv, env = plan(small, tmp_path, "-e", "kubelet_drain_surge_singletons=true", "-e", "upgrade_worker_serial=50%")
+    done = run(argv, env, tmp_path)
+    made = json.loads((tmp_path / "upgrade-plan.json").read_text())
+    assert f"poddisruptionbudget/{SHOP}/cart" not in {found["subject"] for found in made["findings"]}, done.stdout
+    assert f"{SHOP}/cart" not in {each["budget"] for each in made["cost"]["budgets"]}
+    refused = run(*plan(small, tmp_path, "-e", "upgrade_worker_serial=some"), tmp_path)
+    assert refused.returncode == 2
+    assert "worker_serial has 'some'" in refused.stdout, refused.stdout
+
+
 def test_without_blockers_it_ends_with_0(small: Cluster, never: None, tmp_path: Path) -> None:
     """The same cluster, with its blockers accepted."""
     assert run(*plan(small, tmp_path), tmp_path).returncode == 2
@@ -122,6 +133,41 @@ def test_without_blockers_it_ends_with_0(small: Cluster, never: None, tmp_path: 
     assert f"{SHOP}/cart" in {pod["pod"].rsplit("-", 2)[0] for pod in made["cost"]["singletons"]}
     assert made["hops"][0]["control_plane"] == [PLANE]
     assert made["cost"]["time"]["runs"] == 1
+
+
+def test_a_repository_that_cannot_be_asked_is_a_blocker(small: Cluster, tmp_path: Path) -> None:
+    """This machine stands for a worker that asks."""
+    here = platform.node().lower()
+    small.apply(node(here, labels={"pool": "plan"}))
+    options = {
+        "preflight_read_nodes": True,
+        "preflight_ask_programs": False,
+        "upgrade_control_plane": "all",
+        "upgrade_workers": "all",
+        "upgrade_artifacts_dir": "artifacts",
+        "node_prepare_repository_url": "http://127.0.0.1:1/v{{ node_prepare_minor }}/deb/",
+        "ansible_become": False,
+    }
+
+    def offered(**more: str) -> tuple[int, str, list[dict[str, str]]]:
+        done = run(*plan(small, tmp_path, **{**options, **more}), tmp_path)
+        made = json.loads((tmp_path / "artifacts/upgrade-plan.json").read_text())
+        found = [each for each in made["findings"] if each["id"] == "version-not-offered"]
+        return done.returncode, done.stdout + done.stderr, found
+
+    code, said, (found,) = offered()
+    assert (code, found["severity"]) == (2, "blocker")
+    assert "http://127.0.0.1:1/v1.35/deb/Packages.gz cannot be read: " in found["evidence"]
+    assert "Connection refused" in found["evidence"]
+    assert found["subject"] == f"node/{here}"
+    # There was no folder of artifacts before.
+    assert "Unable to find" not in said
+    # The remedies, to the letter.
+    for name in ("preflight_ask_repositories", "node_prepare_manage_repository"):
+        assert name in found["remedy"]
+        _code, _said, (noted,) = offered(**{name: "false"})
+        assert noted["severity"] == "note"
+    remove(small, f"/api/v1/nodes/{here}")
 
 
 def test_a_terminal_has_colours_unless_it_wants_none(small: Cluster, tmp_path: Path) -> None:

@@ -241,6 +241,21 @@ def test_a_journal_that_nobody_touches_ends_it(tmp_path: Path) -> None:
     assert time.monotonic() - begin >= 3.2
 
 
+def test_a_step_of_hours_does_not_end_the_probe_of_a_living_run(tmp_path: Path) -> None:
+    """Nothing is written to the journal meanwhile, and no time is set."""
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text("{}\n", encoding="utf-8")
+    with serving() as port, controller() as run:
+        chosen = settings(tmp_path, heartbeat=str(journal), idle_limit_s=0.3, duration_s=0, controller=run.identity)
+        running = Running({"web": f"http://127.0.0.1:{port}/ok"}, chosen)
+        time.sleep(1.5)
+        run.kill()
+        run.process.wait()
+        result = running.result(3)
+    assert result["ended_by"] == "controller"
+    assert result["targets"]["web"]["requests"] > 15
+
+
 def test_the_output_holds_whole_lines_at_any_moment(tmp_path: Path) -> None:
     output = tmp_path / "probe.jsonl"
     output.write_text('{"old": true}\n', encoding="utf-8")

@@ -13,6 +13,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.cordon import FIELD_MANAGER
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from control_plane import control_plane, remove, second_api_server
 from etcd_cluster import run_module
@@ -39,7 +40,8 @@ def half_upgraded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
                 node(W1, annotations=OURS, kubelet_version="v1.34.4"),
                 node(W2, kubelet_version="v1.31.9"),
             )
-            cluster.client.patch(f"/api/v1/nodes/{W1}", {"spec": {"unschedulable": True}})
+            ours = {"fieldManager": FIELD_MANAGER}
+            cluster.client.patch(f"/api/v1/nodes/{W1}", {"spec": {"unschedulable": True}}, query=ours)
             cluster.client.patch(f"/api/v1/nodes/{W2}", {"spec": {"unschedulable": True}})
             wait_for("both API servers answer", lambda: _no_api_server_is_silent(cluster), 240)
             yield cluster

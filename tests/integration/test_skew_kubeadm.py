@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
+import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import flags_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_defaults import DEFAULT_FLAGS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.pod_drift import pod_drift
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.kubeadm.mirror import mirrored
 from control_plane import remove, show
 from harness.cluster import Cluster
-from harness.programs import VERSIONS, kubeadm
+from harness.programs import VERSIONS, kube, kubeadm
 from skew_place import CONFIG_MAPS, check, configured, upgradable
 
 
@@ -41,6 +42,20 @@ def test_the_flags_are_kubeadms(version: str, tmp_path: Path) -> None:
         assert all("etcd" in component for name in defaults if name not in found), component
         fixed = {name: [value] for name, value in defaults.items() if value is not None and name in found}
         assert {name: found[name] for name in fixed} == fixed
+
+
+@pytest.mark.parametrize("version", sorted(VERSIONS))
+def test_the_gates_are_kubeadms(version: str, tmp_path: Path) -> None:
+    """kubeadm refuses a file with a gate of its own that it does not know."""
+    minor = int(version.split(".")[1])
+    for gate in [*rules.KUBEADM_GATES, "NobodysGate"]:
+        config = tmp_path / "gate.yaml"
+        head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
+        config.write_text(f"{head}kubernetesVersion: v{version}\nfeatureGates: {{{gate}: true}}\n")
+        command = ["kubeadm", "config", "validate", "--config", str(config)]
+        done = subprocess.run(command, executable=kube(version), capture_output=True, text=True, check=False)
+        refused = f"{gate} is not a valid feature name" in done.stderr
+        assert (refused, done.returncode != 0) == (not rules.kubeadm_knows_gate(gate, minor),) * 2, gate
 
 
 # Each setting that has a say in what kubeadm writes beside flags.

@@ -134,6 +134,32 @@ def expired_certificate(root: Path) -> None:
         subprocess.run(["openssl", *command], cwd=pki, check=True, capture_output=True)
 
 
+def expired_kubelet_certificate(root: Path) -> None:
+    """As the kubelet signs it itself, once: nothing here verifies it."""
+    place = root / "var/lib/kubelet/pki"
+    place.mkdir(parents=True)
+    new = ("-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "kubelet.key", "-out", "kubelet.crt", "-days", "-1")
+    subprocess.run(["openssl", "req", *new, "-subj", f"/CN={PLANE}@1"], cwd=place, check=True, capture_output=True)
+
+
+def edited_kubelet(root: Path) -> None:
+    put(root, "var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\nmaxPods: 250\nsystemReserved: {cpu: 500m}\n")
+
+
+def edited_policy(root: Path) -> None:
+    put(root, "var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\ncpuManagerPolicy: static\n")
+    put(root, "var/lib/kubelet/cpu_manager_state", '{"policyName":"static","defaultCpuSet":"0-1","checksum":1}')
+
+
+def no_admin_conf(root: Path) -> None:
+    (root / "etc/kubernetes/admin.conf").unlink()
+
+
+def no_kernel_configuration(root: Path) -> None:
+    (root / "proc/config.gz").unlink()
+    put(root, "proc/sys/kernel/osrelease", "6.1.0-own\n")
+
+
 def expired_repository_key(root: Path) -> None:
     """The one that the community signed with until October 2024."""
     key = "etc/apt/keyrings/kubernetes.asc"
@@ -165,6 +191,11 @@ def old_containerd(root: Path) -> None:
         (large_etcd, "disk-too-small", "blocker", "twice its size"),
         (cgroup_v1, "cgroup-v1", "blocker", "1.35"),
         (expired_certificate, "certificate-expired", "blocker", "/etc/kubernetes/pki/apiserver.crt"),
+        (expired_kubelet_certificate, "certificate-expired", "note", "nothing that is known here verifies it"),
+        (edited_kubelet, "kubelet-config-differs", "warning", "maxPods 250 becomes 110; systemReserved.cpu 500m goes"),
+        (edited_policy, "kubelet-config-differs", "blocker", "cpuManagerPolicy static becomes none"),
+        (no_admin_conf, "admin-conf-missing", "blocker", "/etc/kubernetes/admin.conf"),
+        (no_kernel_configuration, "kernel-config-unreadable", "blocker", "/boot/config-6.1.0-own"),
         (expired_repository_key, "repository-key-expired", "warning", "234654DA9A296436"),
         (old_containerd, "container-runtime-old", "note", "containerd 1.7.27"),
     ],

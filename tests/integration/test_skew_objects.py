@@ -17,8 +17,8 @@ import typing as t
 import pytest
 
 from control_plane import remove
-from harness.cluster import Cluster
-from harness.objects import deployment, namespace, pod
+from harness.cluster import Cluster, path_of
+from harness.objects import budget, controlled, deployment, namespace, pod, pod_spec
 from harness.process import wait_for
 from skew_place import CONFIG_MAPS, check, config_map, upgradable
 
@@ -153,12 +153,14 @@ def test_pods_that_are_hard_to_move(shop: Cluster) -> None:
         },
     }
     claim = {"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}
+    night = pod_spec(restartPolicy="Never", nodeSelector={"kubernetes.io/hostname": WORKER})
     greedy = [{"name": "main", "image": "x", "resources": {"requests": {"cpu": "100000"}}}]
     try:
         shop.apply(
             volume,
             pod("bare", SHOP, on=WORKER, tolerations=EVERYWHERE, volumes=[{"name": "e", "emptyDir": {}}, claim]),
-            pod("greedy", SHOP, on=WORKER, containers=greedy),
+            pod("greedy", SHOP, on=WORKER, containers=greedy, terminationGracePeriodSeconds=3600),
+            controlled("Job", "batch/v1", "night", SHOP, {"backoffLimit": 0, "template": {"spec": night}}),
             deployment("lone", SHOP, 1, node_selector={"kubernetes.io/hostname": WORKER}),
         )
         path = f"/api/v1/namespaces/{SHOP}/pods"
@@ -170,13 +172,19 @@ def test_pods_that_are_hard_to_move(shop: Cluster) -> None:
                 for entry in each["status"].get("conditions") or []
                 if entry["type"] == "Ready" and entry["status"] == "True"
             ]
-            return len(ready) == 3
+            return len(ready) == 4
 
         wait_for("the pods run", all_run)
         found = check(shop).findings
         subject = f"namespace/{SHOP}"
         assert f"{SHOP}/bare" in found["pod-unmanaged", subject]["evidence"]
         assert "1 pod " in found["pod-local-data", subject]["evidence"]
+        assert {found[id, subject]["severity"] for id in ("pod-unmanaged", "pod-local-data")} == {"blocker"}
+        assert f"{SHOP}/night-" in found["job-not-repeatable", subject]["evidence"]
+        assert f"{SHOP}/greedy" in found["pod-grace-too-long", subject]["evidence"]
+        longer = check(shop, drain={"wait_timeout": 3600, "force": True}).findings
+        assert ("pod-grace-too-long", subject) not in longer
+        assert longer["pod-unmanaged", subject]["severity"] == "note"
         assert "1 pod " in found["pod-tolerates-everything", subject]["evidence"]
         assert f"{SHOP}/bare" in found["volume-pinned", subject]["evidence"]
         assert "deployment/lone" in found["workload-singleton", subject]["evidence"]
@@ -186,6 +194,47 @@ def test_pods_that_are_hard_to_move(shop: Cluster) -> None:
         for name in ("bare", "greedy"):
             remove(shop, f"/api/v1/namespaces/{SHOP}/pods/{name}")
         remove(shop, f"/apis/apps/v1/namespaces/{SHOP}/deployments/lone")
+        remove(shop, f"/apis/batch/v1/namespaces/{SHOP}/jobs/night")
+
+
+def test_a_budget_that_a_webhook_answers_for(shop: Cluster) -> None:
+    """With a webhook about evictions alone, its operator may move the pod; without one nobody does."""
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "objects-drain"},
+        "webhooks": [
+            {
+                "name": "drain.evergreen.test",
+                "clientConfig": {"service": {"namespace": SHOP, "name": "nobody"}},
+                "rules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods/eviction"]}
+                ],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": SHOP}},
+                "failurePolicy": "Ignore",
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
+    budgets = f"/apis/policy/v1/namespaces/{SHOP}/poddisruptionbudgets"
+    key = ("budget-never-allows", f"poddisruptionbudget/{SHOP}/broker")
+    try:
+        shop.apply(
+            deployment("broker", SHOP, 1, kind="StatefulSet", node_selector={"kubernetes.io/hostname": WORKER}),
+            budget("broker", SHOP, "broker", maxUnavailable=0),
+        )
+        status = f"{budgets}/broker"
+        wait_for("the budget is counted", lambda: shop.client.get(status).get("status", {}).get("currentHealthy"))
+        assert check(shop).findings[key]["severity"] == "blocker"
+        shop.apply(hook)
+        answered = check(shop).findings[key]
+        assert answered["severity"] == "warning"
+        assert "drain.evergreen.test" in answered["evidence"]
+    finally:
+        remove(shop, path_of(hook))
+        remove(shop, f"{budgets}/broker")
+        remove(shop, f"/apis/apps/v1/namespaces/{SHOP}/statefulsets/broker")
 
 
 def test_a_leader_that_is_gone(shop: Cluster) -> None:

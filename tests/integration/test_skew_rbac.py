@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from harness.cluster import Cluster, path_of
+from harness.objects import controlled, pod_spec
 from harness.process import wait_for
 from skew_place import check, upgradable
 
@@ -24,24 +25,35 @@ RULES = [rule for each in DOCUMENTS for rule in each.get("rules") or []]
 PLANE, WORKER = "rights-plane", "rights-worker"
 # What is not there is not read, so that a missing right only shows where something is: what each of these is read for.
 SHOWN = {
-    "persistentvolumes": "persistentvolumes",
-    "poddisruptionbudgets": "poddisruptionbudgets",
-    "validatingwebhookconfigurations": "webhooks",
-    "apiservices": "apiservices",
-    "customresourcedefinitions": "customresourcedefinitions",
-    "volumeattributesclasses": "volumeattributesclasses",
-    "storageversionmigrations": "storageversionmigrations",
-    "namespaces": "namespaces",
-    "leases": "leases",
-    "daemonsets": "kube-proxy",
-    "deployments": "coredns",
+    "persistentvolumes": ["persistentvolumes"],
+    "poddisruptionbudgets": ["poddisruptionbudgets"],
+    "validatingwebhookconfigurations": ["webhooks"],
+    "apiservices": ["apiservices"],
+    "customresourcedefinitions": ["customresourcedefinitions"],
+    "volumeattributesclasses": ["volumeattributesclasses"],
+    "namespaces": ["namespaces"],
+    "leases": ["leases"],
+    "daemonsets": ["daemonsets", "kube-proxy"],
+    "deployments": ["coredns"],
+    "jobs": ["jobs"],
 }
+NIGHT = controlled(
+    "Job",
+    "batch/v1",
+    "rights-night",
+    "default",
+    {"template": {"spec": pod_spec(restartPolicy="Never", nodeSelector={"pool": "nowhere"})}},
+)
 
 
 @pytest.fixture(scope="module")
 def planned(cluster: Cluster) -> t.Iterator[Cluster]:
     with upgradable(cluster, PLANE, WORKER, {}):
+        # Jobs are read where pods of one are.
+        cluster.apply(NIGHT)
+        wait_for("the Job has its pod", lambda: cluster.client.get(path_of(NIGHT)).get("status", {}).get("active"))
         yield cluster
+        cluster.delete(path_of(NIGHT))
 
 
 def user(cluster: Cluster, name: str, missing: str = "") -> Json:
@@ -63,11 +75,11 @@ def user(cluster: Cluster, name: str, missing: str = "") -> Json:
             each["subjects"] = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}]
         made.append(each)
     cluster.apply(*made)
-    wait_for("the rights are in force", lambda: not unreadable(cluster, name, allowed=(SHOWN.get(missing, ""),)))
+    wait_for("the rights are in force", lambda: not unreadable(cluster, name, allowed=SHOWN.get(missing, [])))
     return {"impersonate_user": name}
 
 
-def unreadable(cluster: Cluster, name: str, allowed: tuple[str, ...] = ()) -> list[str]:
+def unreadable(cluster: Cluster, name: str, allowed: t.Sequence[str] = ()) -> list[str]:
     try:
         found = check(cluster, auth={"impersonate_user": name}, helm_releases=False).findings
     except Exception as error:  # nodes and pods must be readable, and are not at once
@@ -121,5 +133,21 @@ def test_the_service_account_of_the_file_can_read_all_of_it(planned: Cluster) ->
 def test_a_missing_right_is_told_and_the_rest_is_judged(planned: Cluster, missing: str) -> None:
     auth = user(planned, f"skew-without-{missing}", missing)
     found = check(planned, auth=auth, helm_releases=False)
-    assert [subject for id, subject in found.findings if id == "unreadable"] == [SHOWN[missing]]
+    assert [subject for id, subject in found.findings if id == "unreadable"] == SHOWN[missing]
     assert found.result["hops"]
+
+
+def test_moves_by_a_rollout_need_the_optional_role(planned: Cluster) -> None:
+    auth = user(planned, "skew-surging")
+
+    def refused() -> list[str]:
+        found = check(planned, auth=auth, helm_releases=False, drain={"surge_singletons": True})
+        return [subject for id, subject in found.findings if id == "unreadable"]
+
+    assert refused() == ["deployments", "persistentvolumeclaims", "replicasets"]
+    role: Json = copy.deepcopy(next(each for each in DOCUMENTS if each["metadata"]["name"] == f"{NAME}-surge"))
+    binding = copy.deepcopy(next(each for each in DOCUMENTS if each["kind"] == "ClusterRoleBinding"))
+    role["metadata"]["name"] = binding["metadata"]["name"] = binding["roleRef"]["name"] = "skew-surging-optional"
+    binding["subjects"] = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "skew-surging"}]
+    planned.apply(role, binding)
+    wait_for("the optional rights are in force", lambda: not refused())

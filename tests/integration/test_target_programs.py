@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import typing as t
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.modules import skew_check, target_programs
+from apt_place import needs_apt, package, signer
 from control_plane import remove, task
 from etcd_cluster import start_module
 from harness.cluster import Cluster
@@ -159,45 +158,17 @@ def test_refused_options(scratch: Path) -> None:
 
 # -- packages
 
-needs_apt = pytest.mark.skipif(
-    not all(shutil.which(program) for program in ("apt-get", "apt-ftparchive", "dpkg-deb", "gpg")),
-    reason="a signed repository of apt needs its tools",
-)
-
-
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command[0]}: {done.stderr}"
-    return done.stdout
-
 
 @pytest.fixture
-def repository(scratch: Path) -> Path:
+def repository(scratch: Path) -> t.Iterator[Path]:
     """A signed repository with kubeadm and kubelet 1.35.4, as flat as the community's."""
     place = scratch / "core:/stable:/v1.35/deb"
-    place.mkdir(parents=True)
     for name in ("kubeadm", "kubelet"):
-        tree = scratch / f"{name}-tree"
-        (tree / "DEBIAN").mkdir(parents=True)
-        (tree / "usr/bin").mkdir(parents=True)
-        shutil.copy(kube("1.35.4"), tree / "usr/bin" / name)
-        (tree / "DEBIAN/control").write_text(
-            f"Package: {name}\nVersion: 1.35.4-1.1\nArchitecture: all\nMaintainer: test <t@localhost>\nDescription: x\n"
-        )
-        package = place / f"{name}_1.35.4-1.1_all.deb"
-        run("dpkg-deb", "--build", "--root-owner-group", "-Znone", tree, package)
-        shutil.rmtree(tree)
-    (place / "Packages").write_text(run("apt-ftparchive", "packages", ".", cwd=place))
-    (place / "Release").write_text(run("apt-ftparchive", "release", ".", cwd=place))
-    home = scratch / "gnupg"
-    home.mkdir(mode=0o700)
-    gpg = ("gpg", "--homedir", home, "--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
-    run(*gpg, "--quick-generate-key", "test repository", "rsa2048", "sign", "1y")
-    run(*gpg, "--clearsign", "--output", place / "InRelease", place / "Release")
-    for name in ("Release.key", "key.asc"):
-        (place / name).write_text(run(*gpg, "--armor", "--export", "test repository"))
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
-    return place
+        package(place, name, "1.35.4", {name: kube("1.35.4")})
+    with signer(scratch / "g") as made:
+        made.sign(place)
+        (place / "key.asc").write_text(made.key)
+        yield place
 
 
 @needs_apt
@@ -223,12 +194,19 @@ def test_packages_are_fetched_and_not_installed(scratch: Path, repository: Path,
 
 @needs_apt
 def test_a_repository_that_another_key_signed_is_refused(scratch: Path, repository: Path) -> None:
-    stranger = Path(__file__).resolve().parents[1] / "unit/plugins/module_utils/kubeadm/fixtures"
-    key = scratch / "stranger.asc"
-    shutil.copy(stranger / "kubernetes-release-key-2024-10.asc", key)
-    result = ask(scratch, binaries={}, images="never", repository_url=f"file://{repository}/", keyring=str(key))
-    assert "apt-get failed" in result["programs"]["kubelet"]["error"]
-    assert result["images"] == []
+    with signer(scratch / "s") as stranger:
+        key = scratch / "stranger.asc"
+        key.write_text(stranger.key)
+        options = {"binaries": {}, "images": "never", "repository_url": f"file://{repository}/", "keyring": str(key)}
+        result = ask(scratch, **options)
+        assert "apt-get failed" in result["programs"]["kubelet"]["error"]
+        assert result["images"] == []
+        # The one that is named is on the node, and is not that of the repository.
+        result = ask(scratch, **options, key_fingerprint=stranger.fingerprint)
+        assert "apt-get failed" in result["programs"]["kubelet"]["error"]
+        options["keyring"] = str(scratch / "no-such-file.asc")
+        result = ask(scratch, **options, key_fingerprint=stranger.fingerprint)
+    assert f"node_prepare_key_fingerprint is {stranger.fingerprint}" in result["programs"]["kubelet"]["error"]
 
 
 def test_the_module_itself(scratch: Path) -> None:

@@ -6,7 +6,18 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import typing as t
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "integration")]
+import pytest
+
+from etcd_cluster import LargeCluster
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[LargeCluster]:
+    made = LargeCluster(tmp_path_factory.mktemp("large"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()

@@ -14,27 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from etcd_cluster import Cluster, binaries, etcdutl_status, module_result, start_module
+from etcd_cluster import LargeCluster, binaries, etcdutl_status, module_result, start_module
 
 Json = dict[str, t.Any]
-SIZE = 15_000
-KEYS = 140_000
 RSS_LIMIT_MIB = 100
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    made = Cluster(tmp_path_factory.mktemp("large"), ["only"], ["--quota-backend-bytes=8589934592"])
-    try:
-        made.start()
-        made.put(made.members[0], 0, KEYS, SIZE)
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture(scope="module")
-def saved(large: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, float]:
+def saved(large: LargeCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, float]:
     """(the result of the save, the most memory that it had)."""
     place = tmp_path_factory.mktemp("backups")
     result, rss = measured("etcd_snapshot", {"directory": str(place), "manifest": str(large.members[0].manifest)})
@@ -68,9 +55,9 @@ def measured(module: str, arguments: Json) -> tuple[Json, float]:
         watcher.join()
 
 
-def test_a_save(large: Cluster, saved: tuple[Json, float]) -> None:
+def test_a_save(large: LargeCluster, saved: tuple[Json, float]) -> None:
     result, rss = saved
-    assert result["size"] > SIZE * KEYS
+    assert result["size"] > large.SIZE * large.KEYS
     assert 0 < rss < RSS_LIMIT_MIB
     told = etcdutl_status(result["path"])
     assert (told["revision"], told["totalKey"]) == (result["revision"], result["keys"])
@@ -118,7 +105,7 @@ def test_a_rehearsal(saved: tuple[Json, float], tmp_path: Path) -> None:
     }
     rehearsed, rss = measured("etcd_rehearsal", options)
     assert "failed" not in rehearsed, rehearsed
-    assert rehearsed["kinds"] == {"/registry/pods": KEYS}
+    assert rehearsed["kinds"] == {"/registry/pods": LargeCluster.KEYS}
     assert rss < 4 * RSS_LIMIT_MIB
     left = subprocess.run(["ls", "-A", str(tmp_path / "scratch")], capture_output=True, text=True, check=True)
     assert left.stdout == ""

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import yaml
 
-from runner import routing
+from runner import conversions, routing
 from runner.project import COLLECTIONS, ROOT, project_files
 
 if t.TYPE_CHECKING:
@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 LICENCE_WITHIN_LINES = 6
+STRATEGY = "ansible.builtin.linear"
 # [text](target), ![text](target "title"), [name]: target
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?[^)]*\)|^\[[^\]]+\]:\s+(\S+)", re.MULTILINE)
 HTML_LINK = re.compile(r"<(?:a|img)\b[^>]*?\b(?:href|src)=[\"']([^\"']+)[\"']")
@@ -37,6 +38,8 @@ def problems() -> list[str]:
         *requirement_drift(),
         *clone_tree(),
         *runtime_drift(),
+        *plays_of_another_strategy(sorted((ROOT / "playbooks").glob("*.yml"))),
+        *conversions.problems(),
     ]
 
 
@@ -112,6 +115,16 @@ def runtime_drift() -> list[str]:
         ],
         {path.stem for path in (plugins / "action").glob("*.py")},
     )
+
+
+def plays_of_another_strategy(playbooks: Iterable[Path]) -> list[str]:
+    """Plays that a user's ansible.cfg could give another strategy: with free, each host would be a run of its own."""
+    return [
+        f"playbooks/{path.name}: the play {play.get('name')!r} does not have strategy: {STRATEGY}"
+        for path in playbooks
+        for play in yaml.safe_load(path.read_text(encoding="utf-8"))
+        if "hosts" in play and play.get("strategy") != STRATEGY
+    ]
 
 
 def clone_tree() -> list[str]:

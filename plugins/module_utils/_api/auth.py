@@ -18,6 +18,7 @@ from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client, Proxy
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors import ConfigurationError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel_option import TUNNEL_OPTION
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import accept_old_authorities
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.tunnel import Tunnel
@@ -144,6 +145,7 @@ def connect(module_params: t.Mapping[str, t.Any]) -> Client:
         configuration.proxy_headers = urllib3.util.make_headers(**given)
     try:
         pool_manager = RESTClientObject(configuration).pool_manager
+        accept_old_authorities(pool_manager)
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
         raise ConfigurationError(f"The connection to {configuration.host} cannot be set up: {error}.") from error
     ssh_server = None

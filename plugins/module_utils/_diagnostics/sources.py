@@ -227,8 +227,8 @@ def files_text(node: Node) -> str:
         "/etc/kubernetes",
         MANIFESTS,
         "/etc/kubernetes/tmp",
-        "/etc/kubernetes/pki",
-        "/etc/kubernetes/pki/etcd",
+        node.certificates_dir(),
+        f"{node.certificates_dir()}/etcd",
         STATE,
     ):
         lines.append(f"{folder}:")

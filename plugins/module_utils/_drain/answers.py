@@ -17,13 +17,15 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors impo
     webhook_that_denied,
     webhook_that_failed,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry import pause_after
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry import FIRST_PAUSE_S, pause_after
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json
 
 _BUDGET = re.compile(
     r"disruption budget (?P<name>\S+) (?:needs (?P<needed>\d+) healthy pods and has (?P<healthy>\d+) currently)?"
 )
 _OTHER_UID = re.compile(r"UID in (?:the )?precondition|uid mismatch", re.IGNORECASE)
+# How long to be quiet at most after a webhook's refusals, unless wait_sleep is longer.
+LONGEST_PAUSE_S = 30.0
 _SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
 
 _Error = t.Union[ApiStatusError, ApiUnreachable, None]
@@ -55,8 +57,16 @@ def judge_answer(error: _Error, *, attempt: int, wait_sleep: float, after_outage
         block = _block("api_server", None, error.message)
         return Verdict("failed", blocked_by=block) if pause is None else Verdict("retry", pause, block)
     message = error.server_message or error.message
+    denied = webhook_that_denied(message)
+    if denied:
+        # Whatever its status: it may be about to move the pod itself, as KubeVirt's and Strimzi's are.
+        pause = min(max(wait_sleep, LONGEST_PAUSE_S), max(wait_sleep, FIRST_PAUSE_S) * 2 ** min(attempt - 1, 10))
+        return Verdict("retry", error.retry_after or pause, _block("webhook", denied, message))
     if error.status == 404:
-        return Verdict("gone")
+        # Something else than an API server, such as a load balancer, may answer 404 to everything.
+        if (error.body.get("details") or {}).get("kind") == "pods":
+            return Verdict("gone")
+        return Verdict("retry", wait_sleep, _block("api_server", None, error.message))
     if error.status == 409:
         # The pod of that UID is gone and another has its name.
         if _OTHER_UID.search(message):
@@ -66,23 +76,20 @@ def judge_answer(error: _Error, *, attempt: int, wait_sleep: float, after_outage
 
 
 def _judge_refusal(error: ApiStatusError, message: str, attempt: int, wait_sleep: float, after_outage: bool) -> Verdict:
-    webhook = webhook_that_denied(message)
-    if webhook:
-        block = _block("webhook", webhook, message)
-        # With 429 a webhook asks for patience, as KubeVirt's does while it migrates a virtual machine away.
-        return Verdict("retry", error.retry_after or wait_sleep, block) if error.status == 429 else _failed(block)
-    webhook = webhook_that_failed(message)
-    if webhook:
+    failed = webhook_that_failed(message)
+    if failed:
         # Its backend may be one of the pods that move.
-        return Verdict("retry", wait_sleep, _block("webhook", webhook, message))
+        return Verdict("retry", wait_sleep, _block("webhook", failed, message))
     if error.status == 500 and _SEVERAL_BUDGETS in message:
-        return _failed(_block("budget", None, message))
+        return Verdict("retry", wait_sleep, _block("budget", None, message))
     if error.has_cause("DisruptionBudget"):
         return Verdict("retry", error.retry_after or wait_sleep, budget_block(error))
     if error.has_cause("NamespaceTerminating"):
         # Nothing can be created there any more, not even an eviction; the namespace's end removes the pod.
         return Verdict("retry", wait_sleep, _block("namespace", None, message))
     pause = pause_after(error, attempt, starting=after_outage)
+    if pause is None and error.status >= 500:
+        pause = max(wait_sleep, FIRST_PAUSE_S)
     if pause is not None:
         kind = "flow_control" if error.status == 429 else "api_server"
         return Verdict("retry", pause, _block(kind, None, message))

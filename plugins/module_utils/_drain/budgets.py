@@ -28,6 +28,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 FREE, WILL_WAIT, NEVER = "free", "will_wait", "can_never_succeed"
+# What usually moves a budget that lets no pod go by its numbers.
+OPERATORS_WAY = (
+    "An operator that looks after these pods usually sees the cordon, and then moves them, their labels or the budget; "
+    "its log says why it has not."
+)
 IF_HEALTHY, ALWAYS = "IfHealthyBudget", "AlwaysAllow"
 
 
@@ -58,19 +63,10 @@ def key_of_budget(budget: Json) -> tuple[str, str]:
     return budget["metadata"]["namespace"], budget["metadata"]["name"]
 
 
-def gates(budgets: Sequence[Json], records: Sequence[PodRecord]) -> dict[str, tuple[str, str]]:
-    """Which budget each pod to be evicted takes a disruption from, by the pod's UID.
-
-    A pod that no budget protects is absent. So is one with several, which no patience helps.
-    """
-    found = {}
-    for record in records:
-        if record.decision != "evict" or not is_counted(record.pod):
-            continue
-        own = [budget for budget in budgets if selects(budget, record.pod)]
-        if len(own) == 1 and needs_disruption(own[0], record.pod):
-            found[record.uid] = key_of_budget(own[0])
-    return found
+def gate_of(pod: Json, budgets: Iterable[Json]) -> Json | None:
+    """The one budget that selects the pod; None where none does, or several, behind which no pace is any use."""
+    own = [budget for budget in budgets if selects(budget, pod)]
+    return own[0] if len(own) == 1 else None
 
 
 def analyse(budgets: Sequence[Json], records: Sequence[PodRecord]) -> list[Json]:
@@ -127,12 +123,29 @@ class Judgement(t.NamedTuple):
 
 def judge(budget: Json, pods: Sequence[Json]) -> Judgement:
     """The judgement of one budget, where `pods` are to be evicted that have no other."""
-    spec, status = budget.get("spec") or {}, budget.get("status") or {}
+    status = budget.get("status") or {}
     needed = sum(needs_disruption(budget, pod) for pod in pods)
-    allowed, healthy = status.get("disruptionsAllowed") or 0, status.get("currentHealthy") or 0
-    desired, expected = status.get("desiredHealthy") or 0, status.get("expectedPods") or 0
+    allowed = status.get("disruptionsAllowed") or 0
     if needed == 0:
         return Judgement(FREE, "evicting pods that are not Ready takes nothing from the budget")
+    stuck = allows_none(budget)
+    if stuck:
+        return stuck
+    if _is_stale(budget):
+        return Judgement(WILL_WAIT, "the budget was changed and its status is not computed yet")
+    if allowed >= needed:
+        return Judgement(FREE, f"{allowed} disruptions are allowed, {needed} needed")
+    if allowed > 0:
+        return Judgement(WILL_WAIT, f"{allowed} of {needed} needed disruptions are allowed at a time")
+    return _held_by_health(budget, pods)
+
+
+def allows_none(budget: Json) -> Judgement | None:
+    """Why the budget lets no pod go by its numbers, however long one waits; None where it may.
+
+    Somebody may change it all the same: operators of databases and storage do, once the node of a pod is cordoned.
+    """
+    spec, status = budget.get("spec") or {}, budget.get("status") or {}
     failed = _sync_failure(status)
     # Such a budget is never observed, so this comes before the question whether its status is old.
     if failed:
@@ -141,28 +154,34 @@ def judge(budget: Json, pods: Sequence[Json]) -> Judgement:
             f"the controller cannot compute the budget: {failed}",
             "Let it select only pods of controllers that can be scaled, or give minAvailable as a number.",
         )
-    if (status.get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0):
-        return Judgement(WILL_WAIT, "the budget was changed and its status is not computed yet")
-    if allowed >= needed:
-        return Judgement(FREE, f"{allowed} disruptions are allowed, {needed} needed")
-    if allowed > 0:
-        return Judgement(WILL_WAIT, f"{allowed} of {needed} needed disruptions are allowed at a time")
+    if _is_stale(budget) or (status.get("disruptionsAllowed") or 0) > 0:
+        return None
     if str(spec.get("maxUnavailable", "")) in ("0", "0%"):
         return Judgement(
             NEVER, f"maxUnavailable is {spec['maxUnavailable']}", "Raise maxUnavailable for the time of the drain."
         )
-    if expected > 0 and desired >= expected:
-        alone = " With surge_singletons a Deployment of one replica is moved without an eviction." * (expected == 1)
-        return Judgement(
-            NEVER,
-            f"{desired} pods must be healthy and only {expected} are expected to exist",
-            f"Run one replica more, or lower minAvailable for the time of the drain.{alone}",
-        )
-    return _held_by_health(budget, pods, healthy, desired, expected)
+    desired, expected = status.get("desiredHealthy") or 0, status.get("expectedPods") or 0
+    if not 0 < expected <= desired:
+        return None
+    alone = " With surge_singletons a Deployment of one replica is moved without an eviction." * (expected == 1)
+    return Judgement(
+        NEVER,
+        f"{desired} pods must be healthy and only {expected} are expected to exist",
+        f"Run one replica more, or lower minAvailable for the time of the drain.{alone}",
+    )
 
 
-def _held_by_health(budget: Json, pods: Sequence[Json], healthy: int, desired: int, expected: int) -> Judgement:
+def _is_stale(budget: Json) -> bool:
+    """Whether its status was computed of an older spec."""
+    return ((budget.get("status") or {}).get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0)
+
+
+def _held_by_health(budget: Json, pods: Sequence[Json]) -> Judgement:
     """A budget that would allow something if more pods were healthy."""
+    status = budget.get("status") or {}
+    healthy, desired, expected = (
+        status.get(name) or 0 for name in ("currentHealthy", "desiredHealthy", "expectedPods")
+    )
     reason = f"{healthy} of {expected} expected pods are healthy and {desired} must stay so"
     advice = f"Mend the {expected - healthy} pods that are not healthy." if healthy < expected else ""
     unready = _names(pod for pod in pods if not is_ready(pod))
@@ -191,7 +210,7 @@ def _sync_failure(status: Json) -> str | None:
 
 
 def stuck(entries: Sequence[Json]) -> tuple[str, str] | None:
-    """Message and hint that name every budget that can never let go; None where none is so."""
+    """Which budgets let none of their pods go, and what helps; None where none is so."""
     found = [entry for entry in entries if entry["verdict"] == NEVER]
     if not found:
         return None
@@ -200,6 +219,6 @@ def stuck(entries: Sequence[Json]) -> tuple[str, str] | None:
     )
     advice = " ".join(dict.fromkeys(entry["advice"] for entry in found if entry["advice"]))
     return (
-        f"Budgets can never let these pods be evicted, so nothing was evicted: {named}.",
-        f"{advice} Or set wait_for_stuck_budgets in delete_options, to wait until somebody does so.",
+        f"These budgets let no pod go as they are: {named}.",
+        f"{OPERATORS_WAY} Where there is no operator: {advice}".rstrip(),
     )

@@ -43,12 +43,22 @@ def is_ours(node: Json) -> bool:
     """
     if not is_cordoned(node) or note_of(node) is None:
         return False
-    setters = {
-        entry.get("manager")
+    setters = _setters(node)
+    return not setters or FIELD_MANAGER in setters
+
+
+def since(node: Json) -> str:
+    """When this tool cordoned the node, by the API server's clock; empty where it did not, or that is not known."""
+    return _setters(node).get(FIELD_MANAGER, "") if is_ours(node) else ""
+
+
+def _setters(node: Json) -> dict[str, str]:
+    """Who set ``spec.unschedulable``, and when each of them changed the Node last."""
+    return {
+        str(entry.get("manager")): str(entry.get("time") or "")
         for entry in node["metadata"].get("managedFields") or []
         if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     }
-    return not setters or FIELD_MANAGER in setters
 
 
 def cordon_patch(node: Json, run: str, at: str) -> Json | None:

@@ -21,17 +21,24 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
     is_mirror,
     is_terminating,
     phase_of,
+    scheduled_at,
+    tolerates_cordon,
+    workload_of,
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
-DECISIONS = ("evict", "surge", "wait", "wait_completed", "skip", "refuse")
+DECISIONS = ("evict", "surge", "wait", "wait_completed", "skip", "returns", "refuse")
 COUNTED_OUTCOMES = ("gone", "completed", "abandoned", "failed")
+# A workload that came back so often is not evicted any more.
+RETURNS = 2
 
 
-def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tuple[str, str]]) -> PodRecord:
+def classify(
+    pod: Json, node: str, options: Options, daemon_sets: Collection[tuple[str, str]], *, after_cordon: bool = False
+) -> PodRecord:
     """The record of one pod, with the decision about it.
 
     What concerns pods in general comes first, then what its label or a rule
@@ -45,7 +52,8 @@ def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tup
     refused: whatever its removal costs has been decided by somebody else, and
     a drain that is run again must not stop at what its first run removed.
 
-    `daemon_sets` are the (namespace, name) of those that exist.
+    `daemon_sets` are the (namespace, name) of those that exist. `after_cordon` says that the pod came after the
+    cordon: where it tolerates that, its eviction would only bring the next one.
     """
     record = PodRecord(pod=pod, node=node, decision="evict")
     finished = is_finished(pod)
@@ -80,6 +88,9 @@ def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tup
     if daemon_set in daemon_sets and not finished:
         # Only ignore_daemonsets decides about it: it stays then, and loses nothing.
         return record
+    if after_cordon and not finished and tolerates_cordon(pod):
+        _leave(record, "it came after the cordon, whose taint it tolerates")
+        return record
     if not finished and has_empty_dir(pod):
         if options.delete_emptydir_data:
             record.warnings.append("the data of its emptyDir volumes is lost")
@@ -94,7 +105,60 @@ def classify(pod: Json, node: str, options: Options, daemon_sets: Collection[tup
             record.reasons.append("no controller would recreate it")
     if record.decision == "evict":
         record.reasons.append(f"finished ({phase_of(pod)})" if finished else "movable")
+        late = outlasts(pod, options)
+        if late and not finished:
+            record.warnings.append(late)
     return record
+
+
+def came_after(pod: Json, since: str) -> bool:
+    """Whether it came to its node after a cordon of ours, in seconds of the API server; empty is no such cordon.
+
+    In the same second counts: what was there has been evicted by the drain that cordoned.
+    """
+    return bool(since) and scheduled_at(pod) >= since
+
+
+def outlasts(pod: Json, options: Options) -> str:
+    """Why a pod may still be stopping when the drain's time is over; empty where its grace period is shorter."""
+    own = (pod.get("spec") or {}).get("terminationGracePeriodSeconds") or 0
+    grace = own if options.grace is None else options.grace
+    if not options.wait_timeout or grace <= options.wait_timeout:
+        return ""
+    return f"it has {grace} s to stop, and the drain ends after {options.wait_timeout} s"
+
+
+Workload = tuple[str, str, str]
+"""Node, namespace, and kind and name of what keeps a pod."""
+
+
+def count_returns(late: Sequence[PodRecord], before: Mapping[Workload, int]) -> dict[Workload, int]:
+    """How often pods of each workload came to a node whose pods were evicted already, those of this look included.
+
+    `late` are the pods that a look after an eviction found. One that was on its way when the node was cordoned is
+    evicted. Of a workload that came back for the second time no pod is: its controller puts them there.
+    """
+    moved = {id(record): _workload(record) for record in late if record.decision == "evict"}
+    counts = {**before, **{key: before.get(key, 0) + 1 for key in moved.values()}}
+    for record in late:
+        times = counts.get(moved.get(id(record), ("", "", "")), 0)
+        if times >= RETURNS:
+            _leave(record, f"its workload came back {times} times although the node is cordoned")
+    return counts
+
+
+def _workload(record: PodRecord) -> Workload:
+    """Pods without a controller count together: who makes one of them again does so by another name."""
+    kind, namespace, name = workload_of(record.pod) or ("", record.pod["metadata"]["namespace"], "")
+    return record.node, namespace, f"{kind} {name}"
+
+
+def _leave(record: PodRecord, reason: str) -> None:
+    """Leave the pod on the cordoned node, as that of a DaemonSet is left."""
+    record.decision, record.reasons = "returns", [reason]
+    kind, namespace, name = workload_of(record.pod) or ("", "", "")
+    owner = f"of {kind} {namespace}/{name}" if kind else "without a controller"
+    record.warnings = [f"left on the cordoned node, {owner}: {reason}"]
 
 
 def _terminating(record: PodRecord, options: Options) -> PodRecord:
@@ -115,6 +179,13 @@ _WAYS_OUT = (
 )
 
 
+def ways_out(record: PodRecord) -> set[str]:
+    """The options that a pod is refused for the want of."""
+    if record.decision != "refuse":
+        return set()
+    return {option for way, option in _WAYS_OUT for reason in record.reasons if reason.startswith(way)}
+
+
 def refusal(records: Iterable[PodRecord], *, late: bool = False) -> tuple[str, str] | None:
     """Message and hint that name every pod that forbids the drain; None where none does.
 
@@ -125,8 +196,7 @@ def refusal(records: Iterable[PodRecord], *, late: bool = False) -> tuple[str, s
         return None
     named = "; ".join(f"{record.key} on {record.node} ({', '.join(record.reasons)})" for record in refused)
     count = "1 pod" if len(refused) == 1 else f"{len(refused)} pods"
-    reasons = [reason for record in refused for reason in record.reasons]
-    options = sorted({option for way, option in _WAYS_OUT for reason in reasons if reason.startswith(way)})
+    options = sorted({option for record in refused for option in ways_out(record)})
     consequence = "and came while others were evicted" if late else "so nothing was evicted"
     return (
         f"{count} may not be removed, {consequence}: {named}.",

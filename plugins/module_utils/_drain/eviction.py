@@ -292,6 +292,7 @@ class Eviction:
         if record is None:
             return
         record.pod = pod
+        self._pace.pod_seen(pod)
         if record.decision == "wait_completed" and is_finished(pod):
             record.outcome = "completed"
             del self._open[record.uid]

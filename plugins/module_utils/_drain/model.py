@@ -16,6 +16,10 @@ if t.TYPE_CHECKING:
 Json = dict[str, t.Any]
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
+# The names of local volumes whose data may be lost, as the cluster autoscaler reads them.
+SAFE_VOLUMES_ANNOTATION = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+# The taint of a cordoned node, with the effect NoSchedule.
+CORDON_TAINT = "node.kubernetes.io/unschedulable"
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,6 @@ class Options:
     delete_emptydir_data: bool = False
     force: bool = False
     disable_eviction: bool = False
-    wait_for_stuck_budgets: bool = False
     grace: int | None = None
     wait_timeout: int = 600
     wait_sleep: float = 5.0
@@ -44,7 +47,8 @@ class PodRecord:
     """One pod of a node, and what became of it. Times are UTC as ``utc_now`` writes them.
 
     `decision` is ``evict``, ``surge`` (its Deployment starts another one elsewhere first), ``wait`` (it is
-    terminating already), ``wait_completed`` (it ends by itself), ``skip`` or ``refuse``.
+    terminating already), ``wait_completed`` (it ends by itself), ``skip``, ``returns`` (it comes back although the
+    node is cordoned) or ``refuse``.
     `outcome` is ``untouched``, ``evicted`` (and not gone yet), ``gone``, ``completed``, ``abandoned`` (its kubelet
     is unreachable) or ``failed``; in check mode ``would_be_evicted``, ``would_be_surged`` or ``would_wait``.
     """
@@ -125,12 +129,60 @@ def owner_of(pod: Json) -> str | None:
     return f"{controller['kind']}/{controller['name']}" if controller else None
 
 
+def workload_of(pod: Json) -> tuple[str, str, str] | None:
+    """(kind, namespace, name) of what keeps the pod: the Deployment in place of its ReplicaSet.
+
+    The name of a Deployment's ReplicaSet ends with the pods' template hash, so
+    that no ReplicaSet has to be read.
+    """
+    owner = controller_of(pod)
+    if owner is None:
+        return None
+    kind, name = str(owner.get("kind", "")), str(owner.get("name", ""))
+    digest = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
+    if kind == "ReplicaSet" and digest and name.endswith(f"-{digest}"):
+        kind, name = "Deployment", name[: -len(digest) - 1]
+    return kind, str(pod["metadata"].get("namespace", "")), name
+
+
+def is_of_daemon_set(pod: Json) -> bool:
+    """Whether a DaemonSet of Kubernetes controls the pod: kubectl goes by kind and API group as well.
+
+    Another group's (OpenKruise has one) is no object that could be looked up among them.
+    """
+    controller = controller_of(pod) or {}
+    return controller.get("kind") == "DaemonSet" and controller.get("apiVersion") == "apps/v1"
+
+
 def daemon_set_of(pod: Json) -> tuple[str, str] | None:
-    """Namespace and name of the DaemonSet that controls the pod, by kind and API group as kubectl judges it."""
+    """Namespace and name of the DaemonSet that controls the pod."""
     controller = controller_of(pod)
-    if controller and controller.get("kind") == "DaemonSet" and controller.get("apiVersion") == "apps/v1":
-        return pod["metadata"]["namespace"], controller["name"]
-    return None
+    if controller is None or not is_of_daemon_set(pod):
+        return None
+    return pod["metadata"]["namespace"], controller["name"]
+
+
+def tolerates(pod: Json, key: str, effect: str, value: str = "") -> bool:
+    """Whether a toleration of the pod matches the taint. Without a key it matches all, without an effect each."""
+    return any(
+        (not entry.get("key") or entry["key"] == key)
+        and (not entry.get("effect") or entry["effect"] == effect)
+        and (entry.get("operator") == "Exists" or (entry.get("key") == key and (entry.get("value") or "") == value))
+        for entry in (pod.get("spec") or {}).get("tolerations") or []
+    )
+
+
+def tolerates_cordon(pod: Json) -> bool:
+    """Whether the scheduler may put the pod on a cordoned node."""
+    return tolerates(pod, CORDON_TAINT, "NoSchedule")
+
+
+def scheduled_at(pod: Json) -> str:
+    """When it was bound to its node, by the API server's clock; when it was made where nothing else is known."""
+    for condition in (pod.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "True":
+            return str(condition.get("lastTransitionTime") or "")
+    return str(pod["metadata"].get("creationTimestamp") or "")
 
 
 def phase_of(pod: Json) -> str:
@@ -150,7 +202,19 @@ def is_mirror(pod: Json) -> bool:
 
 
 def has_empty_dir(pod: Json) -> bool:
-    return any("emptyDir" in volume for volume in (pod.get("spec") or {}).get("volumes") or [])
+    """Whether it has an ``emptyDir`` with data that somebody may miss.
+
+    One in memory is lost with each restart of the node, and what the pod's annotation names is said to be safe: both
+    pass, as with the cluster autoscaler.
+    """
+    safe = (pod["metadata"].get("annotations") or {}).get(SAFE_VOLUMES_ANNOTATION) or ""
+    names = {name.strip() for name in safe.split(",")}
+    return any(
+        "emptyDir" in volume
+        and (volume["emptyDir"] or {}).get("medium") != "Memory"
+        and volume.get("name") not in names
+        for volume in (pod.get("spec") or {}).get("volumes") or []
+    )
 
 
 def priority_of(pod: Json) -> int:

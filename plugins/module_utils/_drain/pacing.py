@@ -7,7 +7,9 @@
 
 An eviction that a budget refuses costs the API server as much as one that it
 allows. So only as many are under way as the budget's last seen status
-allows, and the next one goes when the status says so.
+allows, and the next one goes when the status says so. Which budget a pod has
+is seen anew with every change of the labels of the one and of the selector of
+the other: operators move them while a drain waits.
 """
 
 from __future__ import annotations
@@ -15,8 +17,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.budgets import key_of_budget
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.budgets import (
+    allows_none,
+    gate_of,
+    is_counted,
+    key_of_budget,
+    needs_disruption,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json, uid_of
 
 Key = tuple[str, str]
 """Namespace and name of a budget."""
@@ -35,8 +43,9 @@ class _Try:
 class _Known:
     """What is known of one budget; `heard_at` is when its status was last seen, or an eviction was refused."""
 
-    allowed: int
+    budget: Json
     heard_at: float
+    allowed: int = 0
     statuses: int = 0
     tries: dict[str, _Try] = field(default_factory=dict)
 
@@ -49,61 +58,91 @@ class _Known:
 
 
 class Pace:
-    """Tells which pods may be tried now.
+    """Tells which of `pods` may be tried now.
 
-    `gates` are the budgets that pods are protected by, by UID. A budget that
-    says nothing for `patience_s` seconds is tried with one pod all the same:
-    its status may lie, and while no API server answers or the watch is
-    refused, nothing is heard of it.
+    A budget that says nothing for `patience_s` seconds is tried with one pod
+    all the same: its status may lie, and while no API server answers or the
+    watch is refused, nothing is heard of it. One that lets no pod go by its
+    numbers is asked for each of its pods once, at once: a webhook or an
+    operator may wait for nothing else.
 
     `budgets` are those that there are, and `version` is the resourceVersion of their list.
     """
 
     def __init__(
-        self, gates: t.Mapping[str, Key], budgets: t.Iterable[Json], version: str, patience_s: float, now: float
+        self, pods: t.Iterable[Json], budgets: t.Iterable[Json], version: str, patience_s: float, now: float
     ) -> None:
         self.version = version
-        self._gates = dict(gates)
+        self._pods = {uid_of(pod): pod for pod in pods}
+        self._gates: dict[str, Key] = {}
+        self._asked: set[str] = set()
         self._patience_s = patience_s
         self._known: dict[Key, _Known] = {}
+        self.namespaces = {pod["metadata"]["namespace"] for pod in self._pods.values()}
         self.all_seen(budgets, now)
+        self.namespaces = {namespace for namespace, _name in self._gates.values()}
+        """Where the budgets are that pods have; no other is of interest."""
+        self._known = {key: known for key, known in self._known.items() if key[0] in self.namespaces}
 
     @property
     def needed(self) -> bool:
         """Whether any pod has a budget to be watched."""
         return bool(self._gates)
 
-    @property
-    def namespaces(self) -> set[str]:
-        """Where the budgets are."""
-        return {namespace for namespace, _name in self._gates.values()}
+    def pod_seen(self, pod: Json) -> None:
+        """The pod is like this now."""
+        before = self._pods.get(uid_of(pod))
+        if before is None:
+            return
+        self._pods[uid_of(pod)] = pod
+        if before["metadata"].get("labels") != pod["metadata"].get("labels"):
+            self._pair([uid_of(pod)])
 
     def seen(self, budget: Json, now: float) -> None:
         """The budget has this status. The API server writes an eviction into it before it deletes the pod."""
+        if self._note(budget, now):
+            self._pair(self._pods)
+
+    def all_seen(self, budgets: t.Iterable[Json], now: float) -> None:
+        """These are all budgets that there are; pods of one that is gone are free."""
+        there = {key_of_budget(budget): self._note(budget, now) for budget in budgets}
+        gone = set(self._known).difference(there)
+        self._known = {key: known for key, known in self._known.items() if key not in gone}
+        if gone or any(there.values()):
+            self._pair(self._pods)
+
+    def deleted(self, key: Key) -> None:
+        """The budget is gone, and holds nothing back any more."""
+        if self._known.pop(key, None):
+            self._pair(self._pods)
+
+    def _note(self, budget: Json, now: float) -> bool:
+        """Keep the budget; say whether it may have other pods than before."""
         key = key_of_budget(budget)
-        if key not in set(self._gates.values()):
-            return
+        if key[0] not in self.namespaces:
+            return False
+        new = key not in self._known
+        known = self._known.setdefault(key, _Known(budget, now))
+        moved = new or (known.budget.get("spec") or {}).get("selector") != (budget.get("spec") or {}).get("selector")
         status, metadata = budget.get("status") or {}, budget["metadata"]
         stale = (status.get("observedGeneration") or 0) < (metadata.get("generation") or 0)
-        known = self._known.setdefault(key, _Known(0, now))
+        known.budget = budget
         known.allowed, known.heard_at = 0 if stale else status.get("disruptionsAllowed") or 0, now
         known.statuses += 1
         disrupted = status.get("disruptedPods") or {}
         known.tries = {uid: each for uid, each in known.tries.items() if each.name not in disrupted}
+        return moved
 
-    def all_seen(self, budgets: t.Iterable[Json], now: float) -> None:
-        """These are all budgets that there are; pods of one that is gone are free."""
-        there = []
-        for budget in budgets:
-            self.seen(budget, now)
-            there.append(key_of_budget(budget))
-        for key in set(self._gates.values()).difference(there):
-            self.deleted(key)
-
-    def deleted(self, key: Key) -> None:
-        """The budget is gone, and holds nothing back any more."""
-        self._gates = {uid: gate for uid, gate in self._gates.items() if gate != key}
-        self._known.pop(key, None)
+    def _pair(self, uids: t.Iterable[str]) -> None:
+        """See which budget each of these pods has."""
+        there = [known.budget for known in self._known.values()]
+        for uid in uids:
+            found, before = gate_of(self._pods[uid], there), self._gates.pop(uid, None)
+            if found is not None:
+                self._gates[uid] = key_of_budget(found)
+            if before in self._known and before != self._gates.get(uid):
+                # What it took from that budget, the status of that one tells.
+                self._known[before].tries.pop(uid, None)
 
     def knows(self, uid: str) -> bool:
         """Whether it tells when the pod may be tried again."""
@@ -112,6 +151,8 @@ class Pace:
     def may_try(self, uid: str, now: float) -> bool:
         known = self._known_of(uid)
         if known is None or known.free() > 0:
+            return True
+        if uid not in self._asked and allows_none(known.budget):
             return True
         return known.silent() and now - known.heard_at >= self._patience_s
 
@@ -122,13 +163,14 @@ class Pace:
 
     def trying(self, uid: str, name: str) -> None:
         """`name` is that of the pod."""
+        self._asked.add(uid)
         known = self._known_of(uid)
         if known:
             known.tries[uid] = _Try(name, known.statuses)
 
     def answered(self, uid: str, now: float, *, accepted: bool, refused: bool) -> None:
         """`refused` is by the budget itself, which says more than a status that was seen before."""
-        known = self._known_of(uid)
+        known = self._budget_of(uid)
         if known is None:
             return
         # A status may come before the answer that it belongs to: then the try is no longer here, or it is older.
@@ -142,10 +184,17 @@ class Pace:
 
     def settled(self, uid: str) -> None:
         """The pod is seen to end. Also a budget that did not have to pay for it owes nothing then."""
-        known = self._known_of(uid)
+        known = self._budget_of(uid)
         if known:
             known.tries.pop(uid, None)
 
     def _known_of(self, uid: str) -> _Known | None:
+        """The budget that an eviction of the pod takes from; None where it takes from none."""
+        known = self._budget_of(uid)
+        if known is None or not is_counted(self._pods[uid]) or not needs_disruption(known.budget, self._pods[uid]):
+            return None
+        return known
+
+    def _budget_of(self, uid: str) -> _Known | None:
         key = self._gates.get(uid)
         return self._known.get(key) if key else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from collections import Counter
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import Conflict, DrainApi
@@ -32,6 +33,8 @@ if t.TYPE_CHECKING:
 POLL_S = 1.0
 Name = tuple[str, str]
 """Namespace and name of a Deployment."""
+Find = t.Callable[[str, str, str], t.Optional[Json]]
+"""Reads an object by kind, namespace and name; None where there is none."""
 
 
 class _Singleton(t.NamedTuple):
@@ -55,14 +58,7 @@ class Surge:
 
         `every` are all pods that are drained, by which a pod is seen to be not the only one.
         """
-        for record in fresh:
-            owner = controller_of(record.pod)
-            if record.decision != "evict" or not owner or owner.get("kind") != "ReplicaSet":
-                continue
-            siblings = [each for each in every if (controller_of(each.pod) or {}).get("uid") == owner.get("uid")]
-            if len(siblings) > 1:
-                continue
-            self._judge(record, owner)
+        self._found += singletons_among(fresh, every, self._api.find)
 
     def move(self, node: str) -> None:
         """Move all singletons of `node`, and wait until each has its new pod.
@@ -74,22 +70,6 @@ class Surge:
             going = [each for each in going if not self._is_moved(each)]
             if going:
                 self._deadline.sleep(POLL_S)
-
-    def _judge(self, record: PodRecord, owner: Json) -> None:
-        namespace = record.pod["metadata"]["namespace"]
-        replica_set = self._api.find("ReplicaSet", namespace, owner["name"])
-        above = controller_of(replica_set) if replica_set else None
-        if not replica_set or not above or above.get("kind") != "Deployment":
-            return
-        deployment = self._api.find("Deployment", namespace, above["name"])
-        if deployment is None:
-            return
-        move = judge_move(record.pod, record.node, deployment, self._claims_of(record))
-        if move.by_rollout:
-            record.decision, record.reasons = "surge", [move.reason]
-            self._found.append(_Singleton(record, (namespace, above["name"]), revision_of(replica_set)))
-        elif is_alone(deployment):
-            record.reasons.append(f"not moved by a rollout: {move.reason}")
 
     def _is_moved(self, singleton: _Singleton) -> bool:
         """Whether the new pod is there. Begins the rollout where none has made the pod an old one yet."""
@@ -123,11 +103,42 @@ class Surge:
             f"kubectl -n {name[0]} rollout undo deployment/{name[1]} takes the rollout back.",
         )
 
-    def _claims_of(self, record: PodRecord) -> list[Json]:
-        namespace = record.pod["metadata"]["namespace"]
-        found = [self._api.find("PersistentVolumeClaim", namespace, name) for name in claim_names(record.pod)]
-        return [claim for claim in found if claim is not None]
-
 
 def _text(name: Name) -> str:
     return f"{name[0]}/{name[1]}"
+
+
+def singletons_among(fresh: Sequence[PodRecord], every: Sequence[PodRecord], find: Find) -> list[_Singleton]:
+    """As `Surge.find`, with what `find` knows of ReplicaSets, Deployments and PersistentVolumeClaims."""
+    owners = Counter(_owner_uid(record) for record in every)
+    found = []
+    for record in fresh:
+        owner = controller_of(record.pod)
+        if record.decision != "evict" or not owner or owner.get("kind") != "ReplicaSet":
+            continue
+        if owners[_owner_uid(record)] == 1 and (singleton := _singleton(record, owner, find)):
+            found.append(singleton)
+    return found
+
+
+def _owner_uid(record: PodRecord) -> object:
+    return (controller_of(record.pod) or {}).get("uid")
+
+
+def _singleton(record: PodRecord, owner: Json, find: Find) -> _Singleton | None:
+    namespace = record.pod["metadata"]["namespace"]
+    replica_set = find("ReplicaSet", namespace, owner["name"])
+    above = controller_of(replica_set) if replica_set else None
+    if not replica_set or not above or above.get("kind") != "Deployment":
+        return None
+    deployment = find("Deployment", namespace, above["name"])
+    if deployment is None:
+        return None
+    claims = [find("PersistentVolumeClaim", namespace, name) for name in claim_names(record.pod)]
+    move = judge_move(record.pod, record.node, deployment, [claim for claim in claims if claim is not None])
+    if move.by_rollout:
+        record.decision, record.reasons = "surge", [move.reason]
+        return _Singleton(record, (namespace, above["name"]), revision_of(replica_set))
+    if is_alone(deployment):
+        record.reasons.append(f"not moved by a rollout: {move.reason}")
+    return None

@@ -19,7 +19,14 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.answers i
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.detach import Detach
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.eviction import Eviction
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import Conflict, DrainApi
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json, Options, PodRecord, is_ready
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import (
+    Json,
+    Options,
+    PodRecord,
+    is_ready,
+    tolerates_cordon,
+    uid_of,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.pacing import Pace
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.surge import Surge
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
@@ -31,6 +38,8 @@ if t.TYPE_CHECKING:
 
 
 PREDICTED = ("would_be_evicted", "would_be_surged")
+# How long after a look that may have been too early the next one is.
+AGAIN_AFTER_S = 1.0
 
 
 class Work:
@@ -46,7 +55,8 @@ class Work:
         self._after: dict[str, Json] = {}
         self._records: list[PodRecord] = []
         self._budgets: list[Json] = []
-        self._pace = Pace({}, [], "", options.wait_sleep, time.monotonic())
+        self._pace = Pace([], [], "", options.wait_sleep, time.monotonic())
+        self._returns: dict[decisions.Workload, int] = {}
         self._surge = Surge(api, deadline)
         self._detach = Detach(api, deadline)
         self._left: list[Json] = []
@@ -106,8 +116,8 @@ class Work:
 
     def warnings(self) -> list[str]:
         """For the user: what is lost and what was left alone."""
-        leaving = [record for record in self._records if record.leaves]
-        return self._warnings + [f"{record.key}: {text}" for record in leaving for text in record.warnings]
+        concerned = [record for record in self._records if record.leaves or record.decision == "returns"]
+        return self._warnings + [f"{record.key}: {text}" for record in concerned for text in record.warnings]
 
     def _change_node(self, name: str, patch_for: Callable[[Json], Json | None], *, wanted: bool) -> Json:
         """Patch the Node as `patch_for` says, and read it again to be sure."""
@@ -161,30 +171,45 @@ class Work:
         """Decide about every pod of the node that is not known; return the resourceVersion of the look."""
         pods, version = self._api.pods(name, self._options.pod_selector)
         daemon_sets = self._api.existing_daemon_sets(pods)
+        # An earlier drain of ours evicted what was there, so that one done again changes nothing.
+        since = "" if self._cordon_changed(name) else cordon.since(self._after[name])
         known = {record.uid: record for record in self._records}
-        fresh = [
-            decisions.classify(pod, name, self._options, daemon_sets)
-            for pod in pods
-            if pod["metadata"]["uid"] not in known
-        ]
+        fresh = []
+        for pod in pods:
+            before = known.get(uid_of(pod))
+            if before is not None and before.outcome != "gone":
+                continue
+            after_cordon = before is None and (late or decisions.came_after(pod, since))
+            record = decisions.classify(pod, name, self._options, daemon_sets, after_cordon=after_cordon)
+            if before is not None:
+                # What was taken for its end was none.
+                record.attempts = before.attempts
+                self._records.remove(before)
+            fresh.append(record)
+        if any(record.uid in known for record in fresh):
+            self._deadline.sleep(AGAIN_AFTER_S)
         self._records.extend(sorted(fresh, key=lambda record: (record.group, record.key)))
         refused = decisions.refusal(fresh, late=late)
         if refused:
             raise EvergreenError(refused[0], hint=refused[1])
+        if late:
+            self._returns = decisions.count_returns(
+                [record for record in fresh if record.uid not in known], self._returns
+            )
         if self._options.surge_singletons:
             self._surge.find(fresh, self._records)
         return version
 
     def _judge_budgets(self) -> None:
-        if self._options.disable_eviction or not any(record.decision == "evict" for record in self._records):
+        pods = [record.pod for record in self._records if record.decision == "evict"]
+        if self._options.disable_eviction or not pods:
             return
         there, version = self._api.budgets()
         self._budgets = budgets.analyse(there, self._records)
-        gates = budgets.gates(there, self._records)
-        self._pace = Pace(gates, there, version, self._options.wait_sleep, time.monotonic())
+        self._pace = Pace(pods, there, version, self._options.wait_sleep, time.monotonic())
         found = budgets.stuck(self._budgets)
-        if found and not self._options.wait_for_stuck_budgets:
-            raise EvergreenError(found[0], hint=found[1])
+        if found:
+            self._warnings.append(f"{found[0]} The drain waits until that changes, or its time is over. {found[1]}")
 
     def _predict(self) -> None:
         """Ask the server what each eviction would be answered."""
@@ -230,15 +255,19 @@ class Work:
         while True:
             mine = [record for record in self._records if record.node == name]
             targets = [record for record in mine if record.leaves and not record.is_over]
-            if not targets:
+            if not targets and not first:
                 return
-            if first or not self._deadline.expired():
+            if targets and (first or not self._deadline.expired()):
                 self._move_singletons(name)
                 eviction = Eviction(self._api, name, targets, self._options, self._deadline, self._pace)
                 eviction.run(version)
                 if eviction.complaint:
                     self._warnings.append(eviction.complaint)
             self._fail_where_left(name, targets)
+            comes_back = any(tolerates_cordon(record.pod) for record in targets)
+            if comes_back or (not targets and self._cordon_changed(name)):
+                # The scheduler takes a moment to see the cordon, or to place the next pod.
+                self._deadline.sleep(AGAIN_AFTER_S)
             # A pod that the scheduler had placed before it saw the cordon may have come since.
             version, first = self._look(name, late=True), False
 
@@ -269,10 +298,21 @@ class Work:
                 error.hint = "Nothing was evicted, and a cordon that this task made is taken back."
                 self._take_cordons_back(error)
             raise error
+        stuck = self._stuck_now(open_ones)
+        told = f" {stuck[0]} {stuck[1]}" if stuck else ""
         raise EvergreenError(
-            f"Node {name} is not drained after {self._options.wait_timeout} s. {rest}.",
+            f"Node {name} is not drained after {self._options.wait_timeout} s. {rest}.{told}",
             hint=f"{kept} Remove what blocks these pods, or give wait_timeout more seconds, and run again.",
         )
+
+    def _stuck_now(self, open_ones: Sequence[PodRecord]) -> tuple[str, str] | None:
+        """Which budgets let none of these pods go, as they are now."""
+        if self._options.disable_eviction or not any(record.decision == "evict" for record in open_ones):
+            return None
+        try:
+            return budgets.stuck(budgets.analyse(self._api.list_budgets_once(None)[0], open_ones))
+        except (ApiStatusError, ApiUnreachable):
+            return None
 
     def _take_cordons_back(self, error: EvergreenError | KeyboardInterrupt) -> None:
         """Uncordon what this task cordoned, since it has evicted nothing."""

@@ -44,7 +44,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "timeout_s": {"type": "float", "default": 1800},
     **observe.ARGUMENT_SPEC,
 }
-"""The options of the module except its state, as an argument spec."""
+"""The options of the states, as an argument spec."""
 
 
 def verified(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
@@ -53,11 +53,9 @@ def verified(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
 
 def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     deadline = Deadline(params["timeout_s"])
-    access = manifest.find_access(params)
-    path = params["path"] or os.path.join(
-        params["directory"],
-        backup_names.default_name(params["label"] or access.name or socket.gethostname(), utc_now()),
-    )
+    access = observe.choose_server(manifest.find_access(params), params)
+    label = backup_names.clean_label(params["label"] or access.name or socket.gethostname())
+    path = params["path"] or os.path.join(params["directory"], backup_names.default_name(label, utc_now()))
     wish = saving.Wish(
         path=os.path.abspath(path),
         reserve=params["min_free_mib"] << 20,
@@ -75,6 +73,7 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     result: dict[str, t.Any] = {
         "changed": True,
         "path": planned.order.paths()[0],
+        "label": label,
         "member": {
             "id": f"{status.member_id:x}",
             "name": planned.member.member.name,
@@ -96,8 +95,9 @@ def saved(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             "storage_version": "",
             "removed": planned.stale,
             "mib_per_s": None,
-            "archive": None,
+            "archive": planned.order.archive(),
             "files": planned.order.paths(),
+            "checksums": {},
             "checks": [check.as_dict() for check in planned.checks],
         }
     done = saving.save(client, access, wish, planned, deadline)
@@ -111,4 +111,22 @@ def pruned(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     return pruning.prune(directory, rules, label=params["label"] or "", now=now, check_mode=check_mode).result()
 
 
+def warnings(result: dict[str, t.Any]) -> list[str]:
+    """What belongs into the backup that was saved and is not in it, in words."""
+    left_out = (result.get("archive") or {}).get("left_out")
+    if not left_out:
+        return []
+    keys = any(os.path.basename(entry["path"]) in ("ca.key", "front-proxy-ca.key") for entry in left_out)
+    said = ", ".join(f"{entry['path']} ({entry['reason']})" for entry in left_out)
+    what = "This is a backup without all CA keys" if keys else "This backup is not complete"
+    return [f"{what}: {said}. Keep what a restore on new machines needs of it elsewhere."]
+
+
 STATES = {"saved": saved, "verified": verified, "pruned": pruned}
+MODULE_SPEC: dict[str, dict[str, t.Any]] = {
+    # What is fetched is so by the action plugin: a node has one end of the copy only.
+    "state": {"type": "str", "choices": [*STATES, "fetched"], "default": "saved"},
+    "checksums": {"type": "dict"},
+    **OPTIONS,
+}
+"""The argument spec of the module."""

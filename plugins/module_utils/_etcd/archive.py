@@ -66,7 +66,13 @@ def blocks(files: NodeFiles, facts: t.Mapping[str, t.Any]) -> t.Iterator[bytes]:
             hint="Run this again when nothing else changes the node.",
         )
     left_out = [{"path": path, "reason": reason} for path, reason in files.left_out]
-    manifest = {"format": FORMAT, **facts, "files": entries, "left_out": left_out}
+    manifest = {
+        "format": FORMAT,
+        **facts,
+        "certificates_dir": files.certificates_dir,
+        "files": entries,
+        "left_out": left_out,
+    }
     text = (json.dumps(manifest, indent=2) + "\n").encode()
     yield from _member({"path": MANIFEST, "mode": "0600", "uid": 0, "gid": 0, "mtime": 0}, MANIFEST, text)
     for entry, content in zip(entries, contents):

@@ -52,6 +52,15 @@ class Order:
             *([self.path + backup_names.SIDECAR] if self.packing.encryption else []),
         ]
 
+    def archive(self) -> JsonDict | None:
+        """What will be said of the archive, as far as it is known; None where there is none."""
+        if not self.node_files:
+            return None
+        files = [{"path": file.path} for file in self.node_files.files]
+        left_out = [{"path": path, "reason": reason} for path, reason in self.node_files.left_out]
+        path = self.path + backup_names.ARCHIVE + self.packing.suffix
+        return archive.as_result(path, 0, "", {"files": files, "left_out": left_out})
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -61,7 +70,7 @@ class Completed:
     plain_sha256: str
     archive: Written | None
     archive_manifest: JsonDict
-    files: list[str]
+    files: list[Written]
     checks: list[Check]
 
     def result(self) -> JsonDict:
@@ -75,7 +84,8 @@ class Completed:
             "archive": archive.as_result(bundle.path, bundle.size, bundle.sha256, self.archive_manifest)
             if bundle
             else None,
-            "files": self.files,
+            "files": [file.path for file in self.files],
+            "checksums": {file.path: file.sha256 for file in self.files},
         }
 
 
@@ -145,9 +155,7 @@ def complete(order: Order, found: Verified, known: JsonDict, deadline: Deadline)
     if files is not plain:
         for file in plain:
             part_file.remove(file.path + backup_names.PART)
-    return Completed(
-        files[0], found.sha256, files[1] if files[1:] else None, manifest, [f.path for f in (*files, *extra)], checks
-    )
+    return Completed(files[0], found.sha256, files[1] if files[1:] else None, manifest, [*files, *extra], checks)
 
 
 def _pack(

@@ -14,9 +14,15 @@ import typing as t
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags, container_words
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import (
+    container_flags,
+    container_words,
+    etcd_servers,
+)
 
 DEFAULT_PATH = "/etc/kubernetes/manifests/etcd.yaml"
+API_SERVER = "kube-apiserver"
+"""Its manifest lies beside that of etcd, and names an external etcd."""
 HEALTH_CLIENT = "healthcheck-client"
 """The client certificate that kubeadm makes for the probes of etcd, beside etcd's CA."""
 _OPTIONS_HINT = "For an etcd that is not this node's static pod, set endpoint, ca_cert, client_cert and client_key."
@@ -144,9 +150,29 @@ def access_from_manifest(text: str, exists: t.Callable[[str], bool] = os.path.ex
     )
 
 
+def access_from_api_server(text: str) -> Access:
+    """How the kube-apiserver with the manifest `text` reaches an external etcd, by its own client certificate."""
+    pod = read_pod(text)
+    spec = pod.get("spec") if isinstance(pod, dict) else None
+    containers = [entry for entry in (spec or {}).get("containers") or () if isinstance(entry, dict)]
+    container = next((entry for entry in containers if entry.get("name") == API_SERVER), None)
+    if container is None:
+        raise ManifestError(f"The manifest has no container {API_SERVER}.", hint=_OPTIONS_HINT)
+    flags = container_flags(container)
+    servers = etcd_servers(flags)
+    if not servers:
+        raise ManifestError(f"{API_SERVER} has no --etcd-servers.", hint=_OPTIONS_HINT)
+    mounts = mounts_of(pod, container)
+    ca_cert, client_cert, client_key = (
+        on_host(flags.get(name, ""), mounts) for name in ("etcd-cafile", "etcd-certfile", "etcd-keyfile")
+    )
+    return Access(servers[0], ca_cert=ca_cert, client_cert=client_cert, client_key=client_key, servers=tuple(servers))
+
+
 def find_access(params: t.Mapping[str, t.Any]) -> Access:
     """How to reach the member: from the options, and for what they leave open from the manifest.
 
+    Where there is no manifest of etcd, the one of kube-apiserver beside it says how an external etcd is reached.
     `params` has ``manifest``, ``endpoint``, ``ca_cert``, ``client_cert`` and
     ``client_key``. With `endpoint` the manifest is not needed and not read.
     """
@@ -164,15 +190,17 @@ def find_access(params: t.Mapping[str, t.Any]) -> Access:
             client_key=given["client_key"],
         )
     path = params.get("manifest") or DEFAULT_PATH
+    api_server = os.path.join(os.path.dirname(path), f"{API_SERVER}.yaml")
+    external = not os.path.lexists(path) and os.path.lexists(api_server)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(api_server if external else path, encoding="utf-8") as file:
             text = file.read()
     except OSError as error:
         raise ManifestError(
             f"The manifest of etcd's static pod, {path}, could not be read: {error.strerror}.",
-            hint=f"Run this on a control-plane node with stacked etcd, as root. {_OPTIONS_HINT}",
+            hint=f"Run this on a control-plane node, as root. {_OPTIONS_HINT}",
         ) from None
-    found = access_from_manifest(text)
+    found = access_from_api_server(text) if external else access_from_manifest(text)
     return dataclasses.replace(
         found,
         ca_cert=given["ca_cert"] or found.ca_cert,

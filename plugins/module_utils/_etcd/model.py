@@ -49,6 +49,8 @@ class Access:
     """Host path of the data directory of a member on this node; empty for external etcd."""
     mounts: tuple[tuple[str, str], ...] = ()
     """(path in the container, path on the host) of the static pod's host path volumes."""
+    servers: tuple[str, ...] = ()
+    """All client URLs that an API server knows of an external etcd, of which `endpoint` is one; else empty."""
 
 
 @dataclass(frozen=True)

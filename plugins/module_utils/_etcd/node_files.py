@@ -14,15 +14,19 @@ from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import flag_values
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import (
+    CERTIFICATES,
+    certificates_dir,
+    flag_values,
+)
 
 KUBERNETES = "/etc/kubernetes"
-PKI = f"{KUBERNETES}/pki"
 MANIFESTS = f"{KUBERNETES}/manifests"
 PATCHES = f"{KUBERNETES}/patches"
 KUBELET = tuple(f"/var/lib/kubelet/{name}" for name in ("config.yaml", "instance-config.yaml", "kubeadm-flags.env"))
 ENCRYPTION_FLAG = "encryption-provider-config"
-CA_KEYS = tuple(f"{PKI}/{name}" for name in ("ca.key", "front-proxy-ca.key", "etcd/ca.key", "sa.key"))
+CA_KEYS = ("ca.key", "front-proxy-ca.key", "etcd/ca.key", "sa.key")
+"""In the folder of the certificates."""
 _NO_INPUTS = ("data-dir", "wal-dir", "audit-log-path", "log-file", "log-dir", "log-outputs", "root-dir")
 """Flags whose paths are written to: what is there is data or a log, not configuration."""
 MOST_BYTES = 4 << 20
@@ -60,6 +64,7 @@ class NodeFiles:
 
     files: tuple[NodeFile, ...]
     left_out: tuple[tuple[str, str], ...]
+    certificates_dir: str = CERTIFICATES
 
     @property
     def size(self) -> int:
@@ -129,10 +134,11 @@ def collect(root: str) -> NodeFiles:
         found[path] = NodeFile(path, source, by, status.st_size)
         return ""
 
-    for path in _tree(root, PKI, set()):
+    pki = _certificates_dir(root)
+    for path in _tree(root, pki, set()):
         _note(left_out, path, add(path, "PKI"))
     if not found:
-        raise NodeFilesMissing(f"{os.path.join(root, PKI.lstrip('/'))} holds no file.", hint=_HINT)
+        raise NodeFilesMissing(f"{os.path.join(root, pki.lstrip('/'))} holds no file.", hint=_HINT)
     listed = [path for path in _names(root, KUBERNETES) if path.endswith(".conf")]
     for path in [*listed, *_tree(root, PATCHES, set()), *(path for path in KUBELET if _exists(root, path))]:
         _note(left_out, path, add(path, "configuration"))
@@ -154,10 +160,28 @@ def collect(root: str) -> NodeFiles:
             _note(left_out, named.path, why)
     if f"{MANIFESTS}/kube-apiserver.yaml" not in found:
         raise NodeFilesMissing(f"There is no {MANIFESTS}/kube-apiserver.yaml.", hint=_HINT)
-    for path in CA_KEYS:
-        if path not in found and path[: -len(".key")] + ".crt" in found:
+    for path in (f"{pki}/{name}" for name in CA_KEYS):
+        if path not in found and {path[: -len(".key")] + end for end in (".crt", ".pub")} & found.keys():
             _note(left_out, path, "it is not on this node")
-    return NodeFiles(tuple(found[path] for path in sorted(found)), tuple(sorted(left_out.items())))
+    return NodeFiles(tuple(found[path] for path in sorted(found)), tuple(sorted(left_out.items())), pki)
+
+
+def _certificates_dir(root: str) -> str:
+    """The folder that kubeadm has its certificates and keys in, as the node names it."""
+    flags: dict[str, dict[str, str]] = {}
+    for component in ("kube-apiserver", "kube-controller-manager"):
+        try:
+            with open(os.path.join(root, f"{MANIFESTS}/{component}.yaml".lstrip("/")), encoding="utf-8") as file:
+                pod = manifest.read_pod(file.read())
+        except (manifest.ManifestError, UnicodeDecodeError, OSError):
+            # What cannot be read is said where the files are collected.
+            continue
+        for container in pod["spec"]["containers"] if _has_containers(pod) else ():
+            if isinstance(container, dict) and container.get("name") == component:
+                mounts = manifest.mounts_of(pod, container)
+                values = flag_values(container)
+                flags[component] = {flag: os.path.normpath(manifest.on_host(value, mounts)) for flag, value in values}
+    return certificates_dir(flags) or CERTIFICATES
 
 
 def _named_in(root: str, path: str, left_out: dict[str, str]) -> list[Named]:

@@ -34,6 +34,8 @@ def main(arguments: t.Sequence[str]) -> int:
             f"Saved and verified {saved['path']}: revision {saved['revision']}, {saved['keys']} keys, {saved['size']} "
             f"bytes, SHA-256 {saved['sha256']}, in {time.monotonic() - begin:.1f} s."
         )
+        for warning in actions.warnings(saved):
+            _say(f"WARNING: {warning}")
     except EvergreenError as error:
         return _fail(str(error))
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _tls
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access, EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import cause, no_protocol
 
@@ -16,7 +17,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import caus
 def client_context(access: Access) -> ssl.SSLContext:
     """TLS that checks the server's name and CA and shows the client certificate."""
     try:
-        context = ssl.create_default_context(cafile=access.ca_cert or None)
+        context = _tls.client_context(ca_file=access.ca_cert)
         if access.client_cert:
             # A password callback keeps an encrypted key from asking on the terminal.
             context.load_cert_chain(access.client_cert, access.client_key, password=lambda: b"")
@@ -26,8 +27,6 @@ def client_context(access: Access) -> ssl.SSLContext:
             f"The certificates for etcd ({files}) could not be loaded: {cause(error)}.",
             hint="Run this as root on a control-plane node, or set ca_cert, client_cert and client_key.",
         ) from None
-    # kubeadm's older CAs lack the extensions that the strict mode of Python 3.13 asks for.
-    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     return context
 
 

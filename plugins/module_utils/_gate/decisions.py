@@ -10,7 +10,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.baseline import Before
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
@@ -35,10 +37,11 @@ class ApiServer(t.TypedDict):
 class Look(t.TypedDict, total=False):
     """What one look at the cluster found. A part that was not needed is absent.
 
-    `errors` maps a part to why it could not be read.
+    `errors` maps a part to why it could not be read, `before` is what was not ready when the upgrade began.
     """
 
     nodes: list[Json]
+    before: NotReady
     system_pods: list[Json]
     daemon_sets: list[Json]
     workloads: list[Json]
@@ -70,14 +73,14 @@ class Wanted(t.NamedTuple):
 
 # Which parts of a Look each condition reads.
 NEEDS: dict[str, tuple[str, ...]] = {
-    "node_ready": ("nodes",),
-    "node_heartbeat": ("nodes", "heartbeats"),
+    "node_ready": ("nodes", "before"),
+    "node_heartbeat": ("nodes", "before", "heartbeats"),
     "kubelet_version": ("nodes",),
     "control_plane_ready": ("nodes", "system_pods"),
     "etcd_ready": ("nodes", "system_pods"),
     "api_servers_ready": ("nodes", "system_pods", "api_servers"),
     "api_version": ("nodes", "system_pods", "api_servers"),
-    "system_pods_ready": ("nodes", "system_pods", "daemon_sets"),
+    "system_pods_ready": ("nodes", "before", "system_pods", "daemon_sets"),
     "workloads_ready": ("workloads",),
 }
 CONDITIONS = tuple(NEEDS)
@@ -87,6 +90,9 @@ VERSIONED = ("kubelet_version", "api_version")
 def judge(wanted: Wanted, look: Look) -> list[Check]:
     """Every condition on every subject that it concerns, in the order of the conditions."""
     checks: list[Check] = []
+    if not wanted.node:
+        # One that was not Ready keeps no upgrade from its end; its own gate does wait for it.
+        wanted = wanted._replace(ignored_nodes=wanted.ignored_nodes | Before(look.get("before", {})).nodes())
     for name in wanted.conditions:
         failed = [f"{part}: {look['errors'][part]}" for part in NEEDS[name] if part in look.get("errors", {})]
         if failed:
@@ -210,9 +216,7 @@ def _api_servers_ready(wanted: Wanted, look: Look) -> list[Check]:
         if server is None:
             checks.append(_check("api_servers_ready", node, False, "the node shows no kube-apiserver static pod"))
             continue
-        answer = server["readyz"]
-        ok = answer.get("status") == 200
-        checks.append(_check("api_servers_ready", _subject(server), ok, f"/readyz: {_told(answer)}"))
+        checks.append(_check("api_servers_ready", _subject(server), *readiness(server["readyz"])))
     return checks
 
 
@@ -238,6 +242,11 @@ def _subject(server: ApiServer) -> str:
     return f"{server['node']} ({server['address'] or 'address unknown'})"
 
 
+def readiness(readyz: Answer) -> tuple[bool, str]:
+    """Whether an API server that gives this answer is ready, and what it said."""
+    return readyz.get("status") == 200, f"/readyz: {_told(readyz)}"
+
+
 def _told(answer: Answer) -> str:
     if "error" in answer:
         return f"no answer: {answer['error']}"
@@ -253,6 +262,7 @@ def _system_pods_ready(wanted: Wanted, look: Look) -> list[Check]:
     nodes = {model.name_of(node): node for node in _nodes(wanted, look)}
     if wanted.node and not nodes:
         return _absent("system_pods_ready", wanted)
+    before = Before(look.get("before", {}))
     for pod in look["system_pods"]:
         concerned = model.node_of(pod) in nodes or (not wanted.node and not model.node_of(pod))
         # A finished pod does not come back; its controller, where it has one, made another.
@@ -261,7 +271,9 @@ def _system_pods_ready(wanted: Wanted, look: Look) -> list[Check]:
         if not concerned or (gone and not model.is_mirror(pod)):
             continue
         trouble = model.pod_trouble(pod)
-        checks.append(_check("system_pods_ready", model.qualified(pod), not trouble, trouble or "Ready"))
+        known = bool(trouble) and before.has(pod)
+        seen = f"not ready before the upgrade either: {trouble}" if known else trouble or "Ready"
+        checks.append(_check("system_pods_ready", model.qualified(pod), known or not trouble, seen))
     for daemon_set in look["daemon_sets"]:
         checks.extend(_daemon_set(daemon_set, nodes, look["system_pods"]))
     subject = wanted.node or "cluster"

@@ -28,9 +28,18 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions 
     Wanted,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
+    NAME,
+    NAMESPACE,
+    NotReady,
+    not_ready_before,
+)
 
 # A server that does not answer one of these small requests within this time is not ready.
 DIRECT_TIMEOUT_S = 5.0
+
+
+READYZ = "/readyz?verbose"
 
 
 class ApiServers:
@@ -66,7 +75,11 @@ class ApiServers:
             if failed[address]:
                 answers = dict.fromkeys(paths, Answer(error=failed[address]))
             else:
-                answers = {path: self._get(address, path, timeout_s) for path in paths}
+                answers = {}
+                for path in paths:
+                    last = next(reversed(answers.values()), Answer())
+                    # One that gave no answer is not waited for once more.
+                    answers[path] = last if "error" in last else self._get(address, path, timeout_s)
             return {"node": node, "address": address, "answers": answers}
 
         with ThreadPoolExecutor(max_workers=min(16, len(addresses))) as pool:
@@ -107,11 +120,13 @@ class Observer:
         self._deadline = deadline
         self._parts = {part for name in wanted.conditions for part in NEEDS[name]}
         self._first_heartbeats: dict[str, str] | None = None
+        self._before: NotReady | None = None
 
     def look(self) -> Look:
         found: dict[str, t.Any] = {"errors": {}}
         readers: dict[str, t.Callable[[], t.Any]] = {
             "nodes": self._read_nodes,
+            "before": self._read_before,
             "system_pods": self._read_system_pods,
             "daemon_sets": lambda: self._list("/apis/apps/v1/namespaces/kube-system/daemonsets"),
             "workloads": self._read_workloads,
@@ -148,6 +163,19 @@ class Observer:
                 nodes.extend(self._list("/api/v1/nodes", labelSelector=label))
         return list({model.name_of(node): node for node in nodes}.values())
 
+    def _read_before(self) -> NotReady:
+        """What was not ready when the upgrade began; nothing outside of an upgrade, and where it may not be read."""
+        if self._before is None:
+            path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NAME}"
+            try:
+                found = not_ready_before(self._client.get(path, timeout_s=max(1.0, self._deadline.clip(10.0))))
+            except ApiStatusError as error:
+                if error.status not in (403, 404):
+                    raise
+                found = None
+            self._before = found[1] if found else {}
+        return self._before
+
     def _read_system_pods(self) -> list[Json]:
         path = "/api/v1/namespaces/kube-system/pods"
         if not self._wanted.node:
@@ -175,12 +203,12 @@ class Observer:
         return {model.name_of(lease): (lease.get("spec") or {}).get("renewTime", "") for lease in leases}
 
     def _read_api_servers(self, pods: list[Json]) -> list[ApiServer]:
-        answers = self._servers.ask(model.static_pods(pods, "kube-apiserver"), ("/readyz?verbose", "/version"))
+        answers = self._servers.ask(model.static_pods(pods, "kube-apiserver"), (READYZ, "/version"))
         return [
             ApiServer(
                 node=entry["node"],
                 address=entry["address"],
-                readyz=entry["answers"]["/readyz?verbose"],
+                readyz=entry["answers"][READYZ],
                 version=_git_version(entry["answers"]["/version"]),
             )
             for entry in answers

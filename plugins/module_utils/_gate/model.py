@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import re
 import typing as t
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import cordon
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import is_of_daemon_set
 
 Json = dict[str, t.Any]
 
 CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 ENDPOINT_ANNOTATION = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
-CORDON_ANNOTATION = "evergreen.kubeadm/cordoned-by"
+CORDON_ANNOTATION = cordon.ANNOTATION
 
 # kubeadm labels each static pod that it writes with its component's name
 # (kubernetes cmd/kubeadm/app/util/staticpod/utils.go, ComponentPod).
@@ -60,14 +62,14 @@ def cordoned_by(node: Json) -> Json | None:
 
     An annotation that is not JSON is still this tool's mark: it comes back as ``{"run": text}``.
     """
-    text = annotations_of(node).get(CORDON_ANNOTATION)
-    if text is None:
+    if not cordon.is_ours(node):
         return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"run": text}
+    return cordon.note_of(node) or {"run": annotations_of(node)[cordon.ANNOTATION]}
+
+
+def has_stale_mark(node: Json) -> bool:
+    """Whether the node has the mark of a cordon that is not there any more."""
+    return cordon.ANNOTATION in annotations_of(node) and not is_cordoned(node)
 
 
 def is_cordoned(node: Json) -> bool:
@@ -215,13 +217,8 @@ def is_evictable(pod: Json) -> bool:
     that are finished, pending or leaving already (kubernetes
     pkg/registry/core/pod/storage/eviction.go).
     """
-    owner = controller_of(pod) or {}
     return not (
-        is_mirror(pod)
-        or owner.get("kind") == "DaemonSet"
-        or is_finished(pod)
-        or phase_of(pod) == "Pending"
-        or is_terminating(pod)
+        is_mirror(pod) or is_of_daemon_set(pod) or is_finished(pod) or phase_of(pod) == "Pending" or is_terminating(pod)
     )
 
 

@@ -23,6 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, MirrorPod
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_words, image_tag
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import client_context
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
@@ -184,7 +185,7 @@ class _Connection(http.client.HTTPSConnection):
 
 def _tls(kubeconfig: Kubeconfig, root: Path) -> ssl.SSLContext:
     ca = kubeconfig.ca_pem(root)
-    context = ssl.create_default_context(cadata=ca or None)
+    context = client_context(ca_data=ca)
     certificate, key = kubeconfig.client_certificate_pem(root), kubeconfig.client_key_pem(root)
     if certificate and key:
         # The ssl module takes a client's key from a file only; this one never touches a disk.

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.pod_logs import KEPT
@@ -22,9 +24,11 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Step,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._node_state import STATE
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, redact
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 MOST_VERBOSE = 10
+_VARIABLE = re.compile(r"(?P<before>\s*(?:-\s+)?value:\s*)\S")
 
 
 class UpgradeError(EvergreenError):
@@ -132,6 +136,23 @@ def plan_argv(kubeadm: str, options: Options) -> list[str]:
     if not options.etcd_upgrade:
         command.append("--etcd-upgrade=false")
     return command
+
+
+def without_secrets(diff: str) -> str:
+    """The changed lines of a diff of manifests, without values of variables and what looks like a secret."""
+    kept: list[str] = []
+    column: int | None = None
+    for line in diff.splitlines():
+        body = line[1:]
+        # What is deeper than the key goes on with its value.
+        goes_on = column is not None and line[:1] in "+-" and len(body) - len(body.lstrip()) > column
+        if goes_on:
+            continue
+        variable = _VARIABLE.match(body)
+        column = variable["before"].index("value") if variable else None
+        if line.startswith(("+", "-", "@@")):
+            kept.append(f"{line[0]}{variable['before']}{HIDDEN}" if variable else line)
+    return redact("".join(f"{line}\n" for line in kept))
 
 
 def diff_argv(kubeadm: str, options: Options) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import time
 import typing as t
@@ -17,11 +18,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService, RuntimeAway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet as kubelet_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet_config, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import CONTROL_PLANE_COMPONENTS, SOCKETS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import etcd_servers
 
 if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, StaticPod
@@ -36,16 +41,24 @@ _CERTIFICATE_FILES = (
     "/var/lib/kubelet/pki/kubelet.crt",
 )
 _DEFAULT_SOCKETS = ("/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/var/run/cri-dockerd.sock")
-_PKI = "/etc/kubernetes/pki"
+# Where kubeadm's check SystemVerification looks for the configuration of the kernel, and the module that would show it.
+_KERNEL_CONFIGS = (
+    *("/proc/config.gz", "/boot/config-{}", "/usr/src/linux-{}/.config", "/usr/src/linux/.config"),
+    *("/usr/lib/modules/{}/config", "/usr/lib/ostree-boot/config-{}", "/usr/lib/kernel/config-{}"),
+    *("/usr/src/linux-headers-{}/.config", "/lib/modules/{}/build/.config"),
+    *(f"/lib/modules/{{}}/kernel/kernel/configs.ko{ending}" for ending in ("", ".gz", ".xz", ".zst")),
+)
 # Certificate authorities of kubeadm, by their paths without the ending.
 _AUTHORITIES = ("ca", "front-proxy-ca", "etcd/ca")
+_SANDBOX = re.compile(r"""^\s*sandbox(?:_image)?\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 _SECRET_KUBELET_KEYS = ("staticPodURLHeader",)
 
 
-def collect(node: Node, now: float | None = None, asked_at: float | None = None) -> JsonDict:
+def collect(node: Node, now: float | None = None, asked_at: float | None = None, patches: str = "") -> JsonDict:
     """Read the node. `now` is the node's clock, and what certificates are measured against.
 
     `asked_at` is the clock of whoever asks, read before. Both are seconds since the epoch.
+    `patches` is the folder of kubeadm's patches.
     """
     moment = time.time() if now is None else now
     # Commands are slow (a Go program takes 50 to 100 ms to say its version), files are not.
@@ -58,7 +71,7 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None)
         running = pool.submit(_running_kubelet, node)
         runtime = pool.submit(_runtime, node)
         rpm = pool.submit(_rpm_packages, node)
-        info = _from_files(node, moment)
+        info = _from_files(node, moment, patches)
         info["clock"]["asked_at"] = asked_at
         packages = {**_dpkg_packages(node), **rpm.result()}
         for name, version in versions.items():
@@ -69,12 +82,13 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None)
     return info
 
 
-def _from_files(node: Node, moment: float) -> JsonDict:
+def _from_files(node: Node, moment: float, patches: str) -> JsonDict:
     pods, foreign = node.static_pods()
     client = node.kubelet_client()
     flags, empty = node.kubelet_flags()
     data_dir = pods["etcd"].flags.get("data-dir", "/var/lib/etcd") if "etcd" in pods else ""
-    keys_missing = _ca_keys_missing(node, stacked="etcd" in pods)
+    pki = node.certificates_dir()
+    keys_missing = _ca_keys_missing(node, pki, stacked="etcd" in pods)
     return {
         "node_name": node.node_name(),
         "hostname": node.hostname(),
@@ -85,37 +99,56 @@ def _from_files(node: Node, moment: float) -> JsonDict:
             "flags": [asdict(flag) for flag in flags],
             "empty_variables": empty,
             "kubeadm_flags_file": _flags_file(node.read(node_paths.KUBELET_FLAGS)),
-            "config": _kubelet_config(node),
+            "config": _without_secrets(node.yaml(node_paths.KUBELET_CONFIG)),
+            "drop_ins": _without_secrets(node.kubelet_drop_ins(flags)),
+            "patches": [
+                {**patch, "patch": _without_secrets(patch["patch"])}
+                for name in (node.names(patches) if patches else [])
+                for patch in kubelet_config.patches_of(name, node.read(f"{patches}/{name}") or "")
+            ],
+            "manager_states": node.manager_states(),
             "config_written": node.modified(node_paths.KUBELET_CONFIG),
             "instance_config": node.yaml(node_paths.KUBELET_INSTANCE_CONFIG),
             "instance_config_present": node.exists(node_paths.KUBELET_INSTANCE_CONFIG),
             "client_cn": client.subject_cn if client else "",
             "client_o": client.subject_o if client else [],
         },
+        "admin_conf": node.exists("/etc/kubernetes/admin.conf"),
         "kubelet_conf_server": _server(node, "/etc/kubernetes/kubelet.conf"),
         "static_pods": {component: _pod(pod) for component, pod in pods.items()},
+        "proxy_variables": _proxies(pods),
         "foreign_manifests": [_pod(pod) for pod in foreign],
         "etcd": {
             "present": "etcd" in pods,
+            "external": etcd_servers(pods["kube-apiserver"].flags)
+            if "kube-apiserver" in pods and "etcd" not in pods
+            else [],
             "data_dir": data_dir,
             "db_bytes": _size(node, f"{data_dir}/member/snap/db") if data_dir else 0,
         },
         "cgroup_version": 2 if node.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "swap_on": len((node.read("/proc/swaps") or "").strip().splitlines()) > 1,
-        "kernel": (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip(),
+        "kernel": _kernel(node),
+        "kernel_config": any(node.exists(path.format(_kernel(node))) for path in _KERNEL_CONFIGS),
         "architecture": platform.machine(),
         "os": _os(node),
         "disk": _disks(node, data_dir or "/var/lib/etcd"),
-        "certificates": _certificates(node, moment),
+        "certificates_dir": pki,
+        "certificates": _certificates(node, pki, moment),
         "external_ca": None if keys_missing is None else "ca" in keys_missing,
         "ca_keys_missing": keys_missing,
         "package_manager": _package_manager(node),
         "repositories": read_repositories(node),
+        "package_sources_error": _package_sources_error(node),
         "kubeadm_tmp_bytes": node.tree_bytes(node_paths.KUBEADM_TMP),
         "kubeadm_tmp": node.names(node_paths.KUBEADM_TMP),
         "time": moment,
         "clock": _clock(node),
     }
+
+
+def _kernel(node: Node) -> str:
+    return (node.read("/proc/sys/kernel/osrelease") or platform.release()).strip()
 
 
 def _flags_file(text: str | None) -> str:
@@ -129,7 +162,7 @@ def _clock(node: Node) -> JsonDict:
     return kernel_clock() if node.root == Path("/") else {"synchronised": None, "max_error_s": None}
 
 
-def _ca_keys_missing(node: Node, *, stacked: bool) -> list[str] | None:
+def _ca_keys_missing(node: Node, pki: str, *, stacked: bool) -> list[str] | None:
     """Authorities whose certificate is here without the key, which kubeadm takes for managed by somebody else.
 
     A worker never has a key, so there it says nothing: None. Beside an external
@@ -140,18 +173,29 @@ def _ca_keys_missing(node: Node, *, stacked: bool) -> list[str] | None:
     return [
         name
         for name in _AUTHORITIES
-        if (stacked or name != "etcd/ca")
-        and node.exists(f"{_PKI}/{name}.crt")
-        and not node.exists(f"{_PKI}/{name}.key")
+        if (stacked or name != "etcd/ca") and node.exists(f"{pki}/{name}.crt") and not node.exists(f"{pki}/{name}.key")
     ]
 
 
 def _pod(pod: StaticPod) -> JsonDict:
-    return {key: value for key, value in asdict(pod).items() if key != "component"}
+    return {key: value for key, value in asdict(pod).items() if key not in ("component", "proxies")}
 
 
-def _kubelet_config(node: Node) -> JsonDict:
-    config = node.yaml(node_paths.KUBELET_CONFIG)
+def _proxies(pods: dict[str, StaticPod]) -> JsonDict:
+    """Names alone: a value may have a password in it."""
+    here = manifests.proxy_variables(os.environ)
+    kept = manifests.copied_proxies([pods[name].proxies for name in CONTROL_PLANE_COMPONENTS if name in pods])
+    return {
+        "environment": sorted(here),
+        "static_pods": sorted(kept),
+        "differing": sorted(name for name in {*here} & {*kept} if here[name] != kept[name]),
+    }
+
+
+def _without_secrets(config: t.Any) -> t.Any:
+    """A KubeletConfiguration, or a patch of one."""
+    if isinstance(config, list):
+        return [entry for entry in config if not any(key in str(entry) for key in _SECRET_KUBELET_KEYS)]
     return {key: value for key, value in config.items() if key not in _SECRET_KUBELET_KEYS}
 
 
@@ -210,11 +254,12 @@ def _disks(node: Node, etcd: str) -> dict[str, dict[str, int]]:
     return disks
 
 
-def _certificates(node: Node, moment: float) -> list[JsonDict]:
-    pki = [f"/etc/kubernetes/pki/{name}" for name in node.names("/etc/kubernetes/pki") if name.endswith(".crt")]
-    pki += [f"/etc/kubernetes/pki/etcd/{n}" for n in node.names("/etc/kubernetes/pki/etcd") if n.endswith(".crt")]
+def _certificates(node: Node, pki: str, moment: float) -> list[JsonDict]:
+    own = [
+        f"{folder}/{name}" for folder in (pki, f"{pki}/etcd") for name in node.names(folder) if name.endswith(".crt")
+    ]
     found = []
-    for path in [*pki, *_CERTIFICATE_FILES]:
+    for path in [*own, *_CERTIFICATE_FILES]:
         certificate = node.certificate(path)
         if certificate:
             found.append(
@@ -248,7 +293,36 @@ def _runtime(node: Node) -> JsonDict:
         version = node.version_of("crio" if name == "cri-o" else "containerd", "--version")
     elif endpoint:
         version = node.version_of("crictl", "--runtime-endpoint", endpoint, "version")
-    return {"name": name, "version": version, "socket": endpoint}
+    present = [path for path in SOCKETS if node.exists(path) or node.exists(f"/var{path}")]
+    return {
+        "name": name,
+        "version": version,
+        "socket": endpoint,
+        "sockets": present,
+        "sandbox": _sandbox(node, endpoint),
+    }
+
+
+def _sandbox(node: Node, endpoint: str) -> JsonDict | None:
+    """The image of the pods' sandboxes, and whether it is pinned; empty and None where there was no answer.
+
+    None where there is nobody to ask, as in the files of another machine.
+    """
+    if not endpoint or node.root != Path("/"):
+        return None
+    service, image = ImageService(endpoint), ""
+    try:
+        # containerd from 2.0 on does not tell it over CRI.
+        image = service.sandbox_image() or configured_sandbox(node.output("containerd", "config", "dump"))
+        return {"image": image, "pinned": service.pinned(image) if image else None}
+    except RuntimeAway:
+        return {"image": image, "pinned": None}
+
+
+def configured_sandbox(dump: str) -> str:
+    """The image of sandboxes in what ``containerd config dump`` prints, of any version of its configuration."""
+    found = _SANDBOX.search(dump)
+    return found[1] if found else ""
 
 
 def _package_manager(node: Node) -> str:
@@ -256,6 +330,14 @@ def _package_manager(node: Node) -> str:
         if node.find(command):
             return name
     return ""
+
+
+def _package_sources_error(node: Node) -> str:
+    """Why apt cannot read its own sources, without asking any of them; empty where it can."""
+    if node.root != Path("/") or not node.find("apt-get"):
+        return ""
+    said = node.complaint("apt-get", "indextargets")
+    return " ".join(line for line in said.splitlines() if line.startswith("E:"))
 
 
 def _dpkg_packages(node: Node) -> dict[str, dict[str, object]]:

@@ -36,7 +36,22 @@ def parse_static_pod(text: str, file: str, component: str) -> StaticPod:
         tag=image_tag(image),
         flags=container_flags(main),
         api_references=api_references(spec),
+        proxies=proxy_variables({str(e.get("name")): str(e.get("value") or "") for e in dicts_of(main.get("env"))}),
     )
+
+
+def proxy_variables(variables: t.Mapping[str, str]) -> dict[str, str]:
+    """Those that kubeadm copies from its own environment into the static pods that it writes (util/env.go)."""
+    return {name: value for name, value in variables.items() if name.lower().endswith("_proxy") and value}
+
+
+def copied_proxies(pods: t.Collection[t.Mapping[str, str]]) -> dict[str, str]:
+    """The proxy variables that kubeadm gave to static pods, of which `pods` are all: it gives each pod the same ones.
+
+    What only some of them have is set for these.
+    """
+    found = [*pods]
+    return {n: value for n, value in (found[0] if found else {}).items() if all(pod.get(n) == value for pod in found)}
 
 
 def api_references(spec: dict[str, t.Any]) -> list[str]:

@@ -17,6 +17,12 @@ STATIC_POD_COMPONENTS = ("etcd", *CONTROL_PLANE_COMPONENTS)
 """In the order in which kubeadm upgrades them."""
 
 
+# Of containerd, CRI-O, cri-dockerd, and the kubelet's own for Docker, which ended with 1.24.
+SOCKETS = (
+    *("/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/cri-dockerd.sock", "/run/dockershim.sock"),
+)
+
+
 @dataclass
 class StaticPod:
     """One manifest in the kubelet's static pod folder."""
@@ -31,6 +37,8 @@ class StaticPod:
     """Flags of the command without their dashes; a flag that is given twice keeps the last value, as Go does."""
     api_references: list[str] = field(default_factory=list)
     """API objects that the pod names, such as ``secret/x``: a kubelet from 1.34 on refuses such a static pod."""
+    proxies: dict[str, str] = field(default_factory=dict)
+    """Proxy variables of its container, which may have a password in them: the result of a module has only names."""
     error: str = ""
     """Why the file could not be read as a pod; every other field but `file` and `component` is empty then."""
 

@@ -21,6 +21,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.certificates import parse_certificate
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubelet_config import merged
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
     CONTROL_PLANE_COMPONENTS,
     STATIC_POD_COMPONENTS,
@@ -29,6 +30,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     JsonDict,
     StaticPod,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES, certificates_dir
 
 # Not PATH: sudo's secure_path leaves /usr/local/bin out on some distributions.
 _BINARY_PLACES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin", "opt/bin")
@@ -99,22 +102,29 @@ class Node:
 
     def output(self, command: str, *arguments: str, executable: str = "", any_rc: bool = False) -> str:
         """What a command prints; empty where it is missing, takes longer than 10 s or (unless `any_rc`) fails."""
+        done = self._run(command, *arguments, executable=executable)
+        return done.stdout.decode("utf-8", "replace") if done and (any_rc or done.returncode == 0) else ""
+
+    def complaint(self, command: str, *arguments: str) -> str:
+        """What a command that fails says about it; empty where it does not fail, or did not end."""
+        done = self._run(command, *arguments)
+        return done.stderr.decode("utf-8", "replace") if done and done.returncode else ""
+
+    def _run(self, command: str, *arguments: str, executable: str = "") -> subprocess.CompletedProcess[bytes] | None:
         program = executable or self.find(command)
         if not program:
-            return ""
+            return None
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 [command, *arguments],
                 executable=program,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=COMMAND_TIMEOUT_S,
                 check=False,
             )
         except (OSError, subprocess.SubprocessError):
-            return ""
-        return done.stdout.decode("utf-8", "replace") if any_rc or done.returncode == 0 else ""
+            return None
 
     def version_of(self, command: str, *arguments: str, executable: str = "") -> str:
         """``1.35.4``: the first version in what a command prints; empty where there is none."""
@@ -129,6 +139,29 @@ class Node:
             return _yamlread.load_mapping(self.read(path) or "")
         except _yamlread.UnreadableYaml:
             return {}
+
+    def kubelet_drop_ins(self, flags: list[Flag]) -> JsonDict:
+        """What the files of the kubelet's --config-dir lay over its configuration, together; nulls take away."""
+        folder = next((flag.value for flag in reversed(flags) if flag.name == "config-dir"), "")
+        found: JsonDict = {}
+        # In the order of Go's filepath.WalkDir.
+        for path in sorted(self._files(folder), key=lambda path: path.split("/")) if folder else []:
+            if path.endswith(".conf"):
+                found = merged(found, self.yaml(path), keep_null=True)
+        return {key: value for key, value in found.items() if key not in ("apiVersion", "kind")}
+
+    def _files(self, folder: str) -> list[str]:
+        base = str(self.path(folder))
+        return [f"{folder}{place[len(base) :]}/{name}" for place, _folders, names in os.walk(base) for name in names]
+
+    def manager_states(self) -> dict[str, str]:
+        """Policies that the kubelet's CPU and memory managers wrote down, by the fields that set them."""
+        found = {}
+        for manager in ("cpu", "memory"):
+            policy = self.yaml(f"/var/lib/kubelet/{manager}_manager_state").get("policyName")
+            if policy:
+                found[f"{manager}ManagerPolicy"] = str(policy)
+        return found
 
     def static_pods(self) -> tuple[dict[str, StaticPod], list[StaticPod]]:
         """kubeadm's own manifests by component, and every other file that the kubelet would read.
@@ -156,7 +189,19 @@ class Node:
         leaves that file in a backup folder, and the node must not pass for a worker then.
         """
         return any(self.exists(f"{MANIFESTS}/{component}.yaml") for component in CONTROL_PLANE_COMPONENTS) or (
-            self.exists("/etc/kubernetes/admin.conf") and self.exists("/etc/kubernetes/pki/apiserver.crt")
+            # The kubeconfig of an administrator may have been copied to a worker.
+            self.exists("/etc/kubernetes/admin.conf") and self.exists("/etc/kubernetes/controller-manager.conf")
+        )
+
+    def certificates_dir(self) -> str:
+        """The folder of kubeadm's certificates: by the static pods, on a worker by the CA that its kubelet trusts."""
+        own, _foreign = self.static_pods()
+        client_ca = dict_of(dict_of(self.yaml(KUBELET_CONFIG).get("authentication")).get("x509")).get("clientCAFile")
+        folder, _slash, name = str(client_ca or "").rpartition("/")
+        return (
+            certificates_dir({component: pod.flags for component, pod in own.items()})
+            or (folder if name == "ca.crt" and folder.startswith("/") else "")
+            or CERTIFICATES
         )
 
     def certificate(self, path: str) -> Certificate | None:

@@ -38,14 +38,22 @@ class PublicKey:
 
 def public_keys(data: bytes) -> list[PublicKey]:
     """The primary keys of a key ring, armoured or not. What is no version 4 key is left out."""
-    blocks = [_unarmoured(found[1]) for found in _ARMOUR.finditer(data)] or [data]
     keys: list[PublicKey] = []
-    for block in blocks:
+    for block in _blocks(data):
         try:
             keys += _keys(block)
         except IndexError:  # a packet that is shorter than it says
             continue
     return keys
+
+
+def binary(data: bytes) -> bytes:
+    """A key ring without its armour."""
+    return b"".join(_blocks(data))
+
+
+def _blocks(data: bytes) -> list[bytes]:
+    return [_unarmoured(found[1]) for found in _ARMOUR.finditer(data)] or [data]
 
 
 def _unarmoured(text: bytes) -> bytes:

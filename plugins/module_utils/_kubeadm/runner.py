@@ -25,7 +25,7 @@ import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, Line, Ran
 
 if t.TYPE_CHECKING:
@@ -107,8 +107,11 @@ class Runner:
         for path in (self._note, str(self._log("stdout")), str(self._log("stderr"))):
             _node_state.remove(path)
 
-    def run(self, argv: list[str], target: str, deadline: Deadline) -> Ran:
-        """Start kubeadm and wait for its end; at the deadline its process group is ended."""
+    def run(self, argv: list[str], target: str, deadline: Deadline, proxies: dict[str, str] | None = None) -> Ran:
+        """Start kubeadm and wait for its end; at the deadline its process group is ended.
+
+        `proxies` take the place of the proxy variables of this process.
+        """
         note: JsonDict = {"target": target, "argv": argv, "started": time.time()}
         _node_state.write_json(self._note, note)
         with self._log("stdout").open("wb") as stdout, self._log("stderr").open("wb") as stderr:
@@ -119,7 +122,7 @@ class Runner:
                 stderr=stderr,
                 start_new_session=True,
                 cwd="/",
-                env={**os.environ, "LC_ALL": "C"},
+                env={**environment(proxies), "LC_ALL": "C"},
             )
         _node_state.write_json(self._note, {**note, "pid": process.pid, "pid_started": self._started(process.pid)})
         lines, timed_out = self._follow(process.pid, lambda: process.poll() is not None, deadline)
@@ -188,6 +191,14 @@ class _Tail:
             self.rest = b""
         now = time.time()
         return [Line(at=now, stream=self.stream, text=plain_text(line)) for line in whole]
+
+
+def environment(proxies: dict[str, str] | None) -> dict[str, str]:
+    """That of this process, with these proxy variables in place of its own; None leaves them."""
+    if proxies is None:
+        return dict(os.environ)
+    own = manifests.proxy_variables(os.environ)
+    return {**{name: value for name, value in os.environ.items() if name not in own}, **proxies}
 
 
 def _locked(file: t.IO[str]) -> bool:

@@ -18,7 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_sta
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics import keeping
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import FLAG
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, output, patches
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, manifests, output, patches
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import NoAnswer, NodeApi, Refused
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.decisions import UpgradeError
@@ -31,7 +31,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Options,
     Ran,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Runner, plain_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Runner, environment, plain_text
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.waking import Waker
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.used import component_args
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import flagging, flags
@@ -148,6 +148,16 @@ class NodeUpgrade:
             self._expected_etcd = found[1] if found else ""
         return self._expected_etcd
 
+    def _proxies(self) -> dict[str, str] | None:
+        """The proxy variables for kubeadm, which copies them into each static pod that it writes: those that are there.
+
+        None leaves those of this process: on a worker, and where a manifest is away.
+        """
+        pods, _foreign = self.node.static_pods()
+        if self.options.role == "worker" or not all(name in pods for name in CONTROL_PLANE_COMPONENTS):
+            return None
+        return manifests.copied_proxies([pods[name].proxies for name in CONTROL_PLANE_COMPONENTS])
+
     def installed_kubeadm(self) -> str:
         """``1.35.4``; empty where kubeadm is missing."""
         return self.node.version_of("kubeadm", "version", "-o", "short")
@@ -216,7 +226,7 @@ class NodeUpgrade:
         options = replace(self.options, patches=self._patches())
         started = time.time()
         argv = decisions.argv(self._kubeadm, options)
-        ran = self._accompanied(before, lambda: self.runner.run(argv, options.target, self.deadline))
+        ran = self._accompanied(before, lambda: self.runner.run(argv, options.target, self.deadline, self._proxies()))
         if ran.timed_out or ran.rc != 0:
             raise self._failed(ran, before)
         return self._proven(before, ran, started)
@@ -337,14 +347,14 @@ class NodeUpgrade:
         return result
 
     def manifest_diff(self) -> str:
-        """What ``kubeadm upgrade diff`` prints, as one unified diff. etcd and patches are not in it."""
+        """What changes by ``kubeadm upgrade diff``, without secrets. etcd and patches are not in it."""
         ran = self._read_only(decisions.diff_argv(self._kubeadm, self.options))
         if ran.rc != 0:
             self.notes.append(f"kubeadm upgrade diff failed: {' | '.join(output.error_lines(ran.lines))}")
             return ""
         text = "\n".join(ran.stream("stdout"))
         start = re.search(r"^--- ", text, re.MULTILINE)
-        return text[start.start() :] + "\n" if start else ""
+        return decisions.without_secrets(text[start.start() :]) if start else ""
 
     def _read_only(self, argv: list[str]) -> Ran:
         try:
@@ -352,6 +362,7 @@ class NodeUpgrade:
                 argv,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                env=environment(self._proxies()),
                 timeout=self.deadline.clip(_READ_ONLY_S),
                 check=False,
             )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import ALIVE
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock import decisions as lock
 
 Json = dict[str, t.Any]
@@ -54,6 +53,6 @@ def cut_off_run(leases: list[Json], holder_controller: str) -> CutOff | None:
         return None
     state = lock.describe(found)
     reason = lock.why_ended(found, lock.newest_renewal(leases), holder_controller)
-    if state["holder"] is None or reason is None or holder_controller == ALIVE:
+    if state["holder"] is None or reason is None:
         return None
     return CutOff(state["holder"].partition("@")[0], state["acquired_at"] or "", reason)

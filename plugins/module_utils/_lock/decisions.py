@@ -10,7 +10,7 @@ The Lease is ``coordination.k8s.io/v1``. Its holder is free to act until
 (https://kubernetes.io/docs/concepts/architecture/leases/). All times are those
 of the API server, so that contenders need no common clock of their own.
 Before that time it may be taken over only where the process that controls the
-holder's run is seen to be gone.
+holder's run is seen to be gone, and never while that is seen alive.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ EXPIRED, CONTROLLER_GONE = "expired", "controller_gone"
 """Why a lock may be taken over."""
 PURPOSE_ANNOTATION = "evergreen.kubeadm/purpose"
 CONTROLLER_ANNOTATION = "evergreen.kubeadm/controller"
+NOT_READY_ANNOTATION = "evergreen.kubeadm/not-ready-before"
+
+NotReady = dict[str, list[str]]
+"""The nodes of each workload that was not ready when an upgrade began, and ``node/NAME`` with its name."""
 
 
 class LockState(t.TypedDict):
@@ -49,7 +53,7 @@ class Decision(t.NamedTuple):
     `action` is one of ``create``, ``acquire`` (a Lease that nobody holds),
     ``renew`` (our own), ``take_over`` (the holder's time is over or its
     controller is gone), ``refuse`` (somebody else's), ``lost`` (not ours any
-    more), ``delete`` and ``none``. `reason` is why it is taken over:
+    more), ``delete``, ``leave`` (a Lease that nobody holds) and ``none``. `reason` is why it is taken over:
     ``expired`` or ``controller_gone``.
     """
 
@@ -102,6 +106,16 @@ def recorded_controller(lease: dict[str, t.Any] | None) -> dict[str, t.Any]:
         return {}
 
 
+def not_ready_before(lease: dict[str, t.Any] | None) -> tuple[str, NotReady] | None:
+    """When the upgrade began that is not at its end, and what was not ready then; None where no record is left."""
+    annotations = ((lease or {}).get("metadata") or {}).get("annotations") or {}
+    try:
+        found = json.loads(annotations.get(NOT_READY_ANNOTATION) or "null")
+        return str(found["at"]), {str(key): [str(node) for node in nodes] for key, nodes in found["not_ready"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def is_expired(lease: dict[str, t.Any], now: datetime) -> bool:
     """Whether the holder's time is over.
 
@@ -116,8 +130,11 @@ def why_ended(lease: dict[str, t.Any], now: datetime | None, holder_controller: 
     """Why the holder's run counts as ended; None where it may be at work.
 
     `holder_controller` says whether the process that controls it is ``alive``,
-    ``gone`` or ``unknown``. Without a time nothing has expired.
+    ``gone`` or ``unknown``. One that is seen at work has not ended, whatever
+    the time. Without a time nothing has expired.
     """
+    if holder_controller == ALIVE:
+        return None
     if now is not None and is_expired(lease, now):
         return EXPIRED
     return CONTROLLER_GONE if holder_controller == GONE else None
@@ -139,16 +156,22 @@ def decide_held(
     now: datetime,
     controller: Mapping[str, t.Any] | None = None,
     holder_controller: str = UNKNOWN,
+    not_ready: NotReady | None = None,
 ) -> Decision:
     """What makes `holder` hold the lock. `identity` is the namespace and name of the Lease, `now` the server's time.
 
     `controller` is the process that controls our run, and `holder_controller`
     says whether that which the Lease names is ``alive``, ``gone`` or ``unknown``.
+    `not_ready` replaces what the Lease says of that, but not since when.
     The body of an update keeps ``metadata.resourceVersion``, so that the
     server answers 409 where anybody else was faster.
     """
     stamp = micro_time(now)
     notes = _notes(purpose, controller)
+    if not_ready is not None:
+        before = not_ready_before(lease)
+        record = {"at": before[0] if before else stamp, "not_ready": not_ready}
+        notes[NOT_READY_ANNOTATION] = json.dumps(record, sort_keys=True)
     fresh = {
         "holderIdentity": holder,
         "leaseDurationSeconds": lease_seconds,
@@ -205,10 +228,11 @@ def decide_renewed(
     )
 
 
-def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool) -> Decision:
+def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool, unfinished: bool = False) -> Decision:
     """What gives the lock back. Another holder's Lease stays, expired or not, unless `force`.
 
-    The preconditions make the server refuse the deletion where the Lease was
+    Where the upgrade is `unfinished`, what was not ready before it stays for
+    the run that resumes it. The preconditions make the server refuse the deletion where the Lease was
     replaced or renewed since it was read.
     """
     if lease is None:
@@ -216,6 +240,9 @@ def decide_released(lease: dict[str, t.Any] | None, *, holder: str, force: bool)
     found = (lease.get("spec") or {}).get("holderIdentity") or None
     if found is not None and found != holder and not force:
         return Decision("none", previous_holder=found)
+    if unfinished and not_ready_before(lease):
+        spec = {"leaseTransitions": (lease.get("spec") or {}).get("leaseTransitions") or 0}
+        return Decision("leave" if found else "none", _updated(lease, spec, {}), previous_holder=found)
     metadata = lease.get("metadata") or {}
     preconditions = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
@@ -232,7 +259,8 @@ def refusal(
     if expires is None:
         until = "it has no expiry"
     else:
-        until = f"it expires at {state['expires_at']}, in {max(0, round((expires - now).total_seconds()))} s"
+        left = round((expires - now).total_seconds())
+        until = f"it expires at {state['expires_at']}, in {left} s" if left > 0 else f"it expired {-left} s ago"
     message = (
         f"The upgrade lock {namespace}/{name} is held by {state['holder']}{purpose} since {state['acquired_at']}, "
         f"last renewed {state['renewed_at']}; {until}. "
@@ -242,7 +270,9 @@ def refusal(
         message += "It does not say which process controls that run."
         hint = "Wait for that run to end. If it is dead, its lock is taken over once it has expired."
     elif holder_controller == ALIVE:
-        message += f"The process that controls that run, {by['pid']} on {by['host']}, is alive."
+        message += (
+            f"The process that controls that run, {by['pid']} on {by['host']}, is alive, so its lock is not taken."
+        )
         hint = (
             f"Wait for that run to end, or end that process: the next run that begins on {by['host']} then takes the "
             "lock over at once."

@@ -62,7 +62,7 @@ class LeaseStore:
         return moment
 
     def write(self, decision: Decision) -> dict[str, t.Any]:
-        """Carry out ``create``, ``acquire``, ``renew``, ``take_over`` or ``delete``; raise LostRace for 404 and 409.
+        """Carry out what is not ``refuse``, ``lost`` or ``none``; raise LostRace for 404 and 409.
 
         A write whose answer was lost is retried; the second try then meets the
         first one's Lease and raises LostRace, after which it is read again.

@@ -69,6 +69,11 @@ def minors(running: t.Sequence[str], target: str | None) -> t.Iterator[str]:
         yield f"{begin[0]}.{number}"
 
 
+def shown(text: str) -> str:
+    """An address, or what was said of some, without the passwords that may stand in them."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
+
+
 def _minor(text: str) -> tuple[int, int]:
     found = _MINOR.match(text.strip())
     if not found:

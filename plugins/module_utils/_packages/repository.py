@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Read the indexes of package repositories over HTTP."""
+"""Read the indexes and keys of package repositories over HTTP."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import http.client
+import io
 import lzma
+import threading
 import typing as t
 import urllib.error
 import zlib
@@ -30,11 +32,25 @@ if t.TYPE_CHECKING:
 
 # The lists of all of Kubernetes' packages of a minor have some hundred kilobytes.
 LARGEST = 64 << 20
+ANSWER_S = 10.0
+"""Until a server begins to answer. The resolver has timeouts of its own, which add up to more."""
+_READ_S = 20.0
+_XZ_MEMORY = 128 << 20
 _NOT_THERE = (403, 404, 410)
+
+
+def _unpacked_xz(body: bytes) -> bytes:
+    unpacker = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+    text = unpacker.decompress(body, LARGEST + 1)
+    if not unpacker.eof and len(text) <= LARGEST:
+        raise EOFError("it is cut off")
+    return text
+
+
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".xz": lzma.decompress,
-    ".bz2": bz2.decompress,
+    ".gz": lambda body: gzip.GzipFile(fileobj=io.BytesIO(body)).read(LARGEST + 1),
+    ".xz": _unpacked_xz,
+    ".bz2": lambda body: bz2.BZ2File(io.BytesIO(body)).read(LARGEST + 1),
 }
 
 
@@ -51,37 +67,62 @@ def versions(url: str, package_format: str, package: str, deadline: Deadline) ->
     base = url if url.endswith("/") else f"{url}/"
     if package_format == "deb":
         try:
-            text = _read(urljoin(base, "Packages.gz"), deadline)
+            text = _index(urljoin(base, "Packages.gz"), deadline)
         except NoRepository:
-            text = _read(urljoin(base, "Packages"), deadline)
+            text = _index(urljoin(base, "Packages"), deadline)
         return index.deb_versions(text.decode("utf-8", "replace"), package)
-    primary = index.primary_index(_read(urljoin(base, "repodata/repomd.xml"), deadline))
-    return index.rpm_versions(_read(urljoin(base, primary), deadline), package)
+    primary = index.primary_index(_index(urljoin(base, "repodata/repomd.xml"), deadline))
+    return index.rpm_versions(_index(urljoin(base, primary), deadline), package)
 
 
-def _read(url: str, deadline: Deadline) -> bytes:
+def _index(url: str, deadline: Deadline) -> bytes:
     if urlsplit(url).scheme not in ("http", "https"):
-        raise RepositoryError(f"{_shown(url)} is not an http or https address.")
+        raise RepositoryError(f"{index.shown(url)} is not an http or https address.")
+    body = fetch(url, deadline)
+    ending = next((name for name in _UNPACK if url.endswith(name)), "")
     try:
-        with open_url(url, timeout=max(1.0, deadline.clip(20.0)), decompress=False) as answer:
-            body = answer.read(LARGEST + 1)
+        return _bounded(_UNPACK[ending](body), url) if ending else body
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
+        raise RepositoryError(f"{index.shown(url)} cannot be unpacked: {error}.") from error
+
+
+def fetch(url: str, deadline: Deadline) -> bytes:
+    """What is at `url`. Raises RepositoryError, NoRepository."""
+    try:
+        with _answer(url, deadline.clip(ANSWER_S)) as answer:
+            return _bounded(answer.read(LARGEST + 1), url)
     except urllib.error.HTTPError as error:
         error.close()
         kind = NoRepository if error.code in _NOT_THERE else RepositoryError
-        raise kind(f"{_shown(url)}: status {error.code}.") from error
-    except (urllib.error.URLError, http.client.HTTPException, UrlsConnectionError, OSError) as error:
+        raise kind(f"{index.shown(url)}: status {error.code}.") from error
+    except (urllib.error.URLError, http.client.HTTPException, UrlsConnectionError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise RepositoryError(f"{_shown(url)} cannot be read: {reason}.") from error
+        raise RepositoryError(f"{index.shown(url)} cannot be read: {reason}.") from error
+
+
+def _answer(url: str, seconds: float) -> t.Any:
+    """The beginning of an answer. A thread that still waits for a name or a connection ends with the module."""
+    got: list[t.Any] = []
+
+    def ask() -> None:
+        try:
+            got.append(open_url(url, timeout=_READ_S, decompress=False))
+        except Exception as error:  # raised where it was asked for
+            got.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not got:
+        raise RepositoryError(f"{index.shown(url)} gave no answer within {seconds:.0f} s.")
+    if isinstance(got[0], Exception):
+        raise got[0]
+    return got[0]
+
+
+def _bounded(body: bytes, url: str) -> bytes:
     if len(body) > LARGEST:
-        raise RepositoryError(f"{_shown(url)} has more than {LARGEST >> 20} MiB, which no index of Kubernetes has.")
-    ending = next((name for name in _UNPACK if url.endswith(name)), "")
-    try:
-        return _UNPACK[ending](body) if ending else body
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
-        raise RepositoryError(f"{_shown(url)} cannot be unpacked: {error}.") from error
-
-
-def _shown(url: str) -> str:
-    """The address without a password that may stand in it."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        raise RepositoryError(
+            f"{index.shown(url)} has more than {LARGEST >> 20} MiB, which no index of Kubernetes has."
+        )
+    return body

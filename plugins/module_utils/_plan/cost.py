@@ -12,14 +12,13 @@ import typing as t
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import budgets
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.durations import estimate
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.singletons import Singleton, singletons
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import (
-    PodIndex,
-    allows_none,
-)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.words import some
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Json, NodeState
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import drained_by
 
 CONTROL_PLANE, WORKERS = "control plane", "workers"
 NEVER, WAITS, IN_TURN = "never", "waits", "in_turn"
@@ -73,11 +72,17 @@ def cost_of(
     states: Sequence[NodeState],
     hops: Sequence[Mapping[str, t.Any]],
     *,
+    judged_budgets: Sequence[Json] = (),
     pool_label: str | None = None,
     soft_taint: bool = False,
+    backup: bool = True,
     journals: Sequence[Sequence[Json]] = (),
 ) -> Cost:
-    """What `hops` cost. `journals` are those of earlier runs, from which the seconds of each step are measured."""
+    """What `hops` cost.
+
+    `judged_budgets` are those of `foresee`; `backup` is whether etcd is backed up before each hop. `journals` are those
+    of earlier runs, from which the seconds of each step are measured.
+    """
     drained = [drained_by(hop) for hop in hops]
     times = Counter(name for names in drained for name in names)
     pods = [pod for pod in cluster.pods if api.node_of(pod) in times and api.is_evictable(pod)]
@@ -92,16 +97,10 @@ def cost_of(
         moves=sum(pool["moves"] for pool in pools),
         expected_moves=round(sum(pool["expected_moves"] for pool in pools), 1),
         pools=pools,
-        budgets=budgets_that_hold_up(cluster.budgets, pods),
+        budgets=budgets_that_hold_up(judged_budgets),
         singletons=singletons(cluster.pods, times),
-        time=estimate(hops, journals),
+        time=estimate(hops, journals, backup=backup),
     )
-
-
-def drained_by(hop: Mapping[str, t.Any]) -> list[str]:
-    """The nodes that a hop drains, in their order: those whose kubelets it upgrades without their pods."""
-    kubelets = set(hop["kubelets"]) - set(hop.get("in_place") or ())
-    return [name for name in (*hop["control_plane"], *hop["workers"]) if name in kubelets]
 
 
 def _pools(
@@ -180,34 +179,39 @@ def moves_of(
     }
 
 
-def budgets_that_hold_up(budgets: Sequence[Json], pods: Sequence[Json]) -> list[BudgetCost]:
-    """Budgets over `pods` that never let one go, let none go now, or let a node's pods go in turns only."""
-    index = PodIndex(list(pods))
-    found = []
-    for budget in budgets:
-        its_pods = index.matching(_namespace(budget), (budget.get("spec") or {}).get("selector"))
-        state, why = _held_up(budget, its_pods) if its_pods else ("", "")
-        if state:
-            found.append(BudgetCost(budget=api.qualified(budget), state=state, pods=len(its_pods), why=why))
-    return sorted(found, key=lambda each: ((NEVER, WAITS, IN_TURN).index(each["state"]), each["budget"]))
+def budgets_that_hold_up(judged: Sequence[Json]) -> list[BudgetCost]:
+    """Budgets that never let a pod go, let none go now, or let those of a batch of nodes go in turns only.
+
+    `judged` are the entries of `Drains.budgets`; of those of one budget the worst counts, and the pods of all.
+    """
+    worst: dict[str, BudgetCost] = {}
+    pods: dict[str, set[str]] = {}
+    for entry in judged:
+        name = f"{entry['namespace']}/{entry['name']}"
+        pods.setdefault(name, set()).update(entry["pods"])
+        state, why = _held_up(entry)
+        cost = BudgetCost(budget=name, state=state, pods=len(entry["pods"]), why=why)
+        if state and (name not in worst or _rank(cost) < _rank(worst[name])):
+            worst[name] = cost
+    for name, cost in worst.items():
+        cost["pods"] = len(pods[name])
+    return sorted(worst.values(), key=lambda each: (_rank(each)[0], each["budget"]))
 
 
-def _held_up(budget: Json, pods: Sequence[Json]) -> tuple[str, str]:
-    never = allows_none(budget)
-    if never:
-        return NEVER, never
-    status = budget.get("status") or {}
-    allowed = status.get("disruptionsAllowed", 0)
-    if not allowed:
-        if not status.get("expectedPods", 0):
-            return "", ""
-        return WAITS, f"{status.get('currentHealthy', 0)} of {status.get('desiredHealthy', 0)} wanted pods are healthy"
-    node, most = Counter(map(api.node_of, pods)).most_common(1)[0]
-    if most <= allowed:
+def _rank(cost: BudgetCost) -> tuple[int, int]:
+    return (NEVER, WAITS, IN_TURN).index(cost["state"]), -cost["pods"]
+
+
+def _held_up(entry: Json) -> tuple[str, str]:
+    if entry["verdict"] == budgets.NEVER:
+        return NEVER, entry["reason"]
+    allowed, most = entry["disruptions_allowed"], len(entry["pods"])
+    if entry["verdict"] == budgets.FREE or 0 < most <= allowed:
         return "", ""
+    if not allowed:
+        return WAITS, entry["reason"]
     turns = math.ceil(most / allowed)
-    return IN_TURN, f"{most} of its pods are on {node} and {allowed} may be away at once: {turns} turns"
-
-
-def _namespace(budget: Json) -> str:
-    return str((budget.get("metadata") or {}).get("namespace", ""))
+    return (
+        IN_TURN,
+        f"{most} of its pods are on {some(entry['nodes'], 3)} and {allowed} may be away at once: {turns} turns",
+    )

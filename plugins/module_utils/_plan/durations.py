@@ -41,7 +41,7 @@ GUESSES: dict[str, dict[str, float]] = {
 }
 
 
-def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Json]]) -> Json:
+def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Json]], *, backup: bool = True) -> Json:
     """Seconds for `hops`, one node after the other.
 
     Returns ``{seconds, measured_share, runs, parts}``, a part for each step
@@ -53,7 +53,7 @@ def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Js
     for hop in hops:
         control_plane, workers = len(hop["control_plane"]), len(hop["workers"])
         counts = _by_kind(hop, {*hop["control_plane"], *hop["workers"]})
-        if control_plane:
+        if control_plane and backup:
             parts.append(("backup", OTHER, 1))
         if control_plane + workers:
             parts.append(("prepare", WORKER if workers else OTHER, 1))

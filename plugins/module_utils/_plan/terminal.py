@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ TITLE, PLAIN, BAD, GOOD = "title", "plain", "bad", "good"
 NARROWEST, WIDEST = 60, 140
 GAP = "  "
 INDENT = " " * 8
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Line(t.NamedTuple):
@@ -49,7 +51,9 @@ def lines(plan: Mapping[str, t.Any], width: int = 100) -> list[Line]:
         shown += _wrapped(f"accepted {accepted['id']} ({accepted['subject']}): {accepted['reason']}", width, "  ")
     bad = bool(plan.get("blockers"))
     verdict = _wrapped(words.verdict(plan), width)
-    return [*shown, Line(""), *(Line(line.text, BAD if bad else GOOD) for line in verdict)]
+    shown += [Line(""), *(Line(line.text, BAD if bad else GOOD) for line in verdict)]
+    # What nodes and the cluster say does not steer the terminal.
+    return [Line(_CONTROL.sub("?", line.text), line.kind) for line in shown]
 
 
 def _finding(found: Mapping[str, t.Any], width: int) -> list[Line]:

@@ -15,15 +15,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import typing as t
-import urllib.error
 from pathlib import Path
 
-from ansible.module_utils.urls import ConnectionError as UrlsConnectionError
-from ansible.module_utils.urls import open_url
-
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-
-_KEY_TIMEOUT_S = 30.0
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.apt import NodeRepository
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.index import shown
 
 
 class NotFetched(Exception):
@@ -33,28 +30,29 @@ class NotFetched(Exception):
 class Packages:
     """The repository of one minor, read from a scratch folder."""
 
-    def __init__(self, scratch: Path, url: str, keyring: str, deadline: Deadline) -> None:
-        """`url` ends in a slash. `keyring` is a file of the node, or empty: then the repository's key is fetched."""
+    def __init__(self, scratch: Path, url: str, repository: NodeRepository, deadline: Deadline) -> None:
+        """`url` ends in a slash; `repository` is the same one, and knows which key is trusted."""
         self._scratch = scratch
         self._url = url
-        self._keyring = keyring
+        self._repository = repository
         self._deadline = deadline
 
     def fetch(self, manager: str, names: t.Sequence[str], version: str) -> dict[str, Path]:
         """The program of each package, unpacked. Raises NotFetched."""
-        if manager == "apt":
-            files = self._apt(names, version)
-        elif manager in ("dnf", "yum"):
-            files = self._dnf(names, version)
-        else:
+        if manager not in ("apt", "dnf", "yum"):
             raise NotFetched(
                 f"packages of {manager or 'an unknown package manager'} cannot be fetched without a change"
             )
+        try:
+            key = self._repository.trusted_key(self._scratch)
+        except EvergreenError as error:
+            raise NotFetched(error.message) from error
+        files = self._apt(key, names, version) if manager == "apt" else self._dnf(key, names, version)
         found = {}
         for name in names:
             package = next((file for file in files if file.name.startswith((f"{name}_", f"{name}-{version}"))), None)
             if package is None:
-                raise NotFetched(f"{self._url} gave no package {name} {version}")
+                raise NotFetched(f"{shown(self._url)} gave no package {name} {version}")
             tree = self._folder(f"tree-{name}")
             if manager == "apt":
                 self._run("dpkg-deb", "-x", str(package), str(tree))
@@ -67,10 +65,9 @@ class Packages:
             found[name] = program
         return found
 
-    def _apt(self, names: t.Sequence[str], version: str) -> list[Path]:
+    def _apt(self, key: Path, names: t.Sequence[str], version: str) -> list[Path]:
         sources, downloads = self._scratch / "sources.list", self._folder("packages")
-        signed = self._keyring or str(self._fetch_key("Release.key"))
-        sources.write_text(f"deb [signed-by={signed}] {self._url} /\n", encoding="utf-8")
+        sources.write_text(f"deb [signed-by={key}] {self._url} /\n", encoding="utf-8")
         self._folder("lists/partial")
         self._folder("archives/partial")
         options = {
@@ -83,6 +80,8 @@ class Packages:
             "APT::Sandbox::User": "root",
             "Debug::NoLocking": "1",
             "Acquire::Languages": "none",
+            # A plan does without what cannot be had, and is not to wait for it.
+            "Acquire::Retries": "0",
         }
         apt = ["apt-get", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
         # Errors of single lists are only warnings to apt otherwise.
@@ -90,13 +89,12 @@ class Packages:
         self._run(*apt, "download", *(f"{name}={version}-*" for name in names), cwd=downloads)
         return sorted(downloads.iterdir())
 
-    def _dnf(self, names: t.Sequence[str], version: str) -> list[Path]:
+    def _dnf(self, key: Path, names: t.Sequence[str], version: str) -> list[Path]:
         downloads = self._folder("packages")
-        key = f"file://{self._keyring}" if self._keyring else f"{self._url}repodata/repomd.xml.key"
         repository = self._folder("repos") / "evergreen-target.repo"
         repository.write_text(
             # The signed metadata vouch for the packages, which `dnf download` does not check.
-            f"[evergreen-target]\nname=target\nbaseurl={self._url}\nenabled=1\nrepo_gpgcheck=1\ngpgkey={key}\n",
+            f"[evergreen-target]\nname=target\nbaseurl={self._url}\nenabled=1\nrepo_gpgcheck=1\ngpgkey=file://{key}\n",
             encoding="utf-8",
         )
         self._run(
@@ -122,15 +120,6 @@ class Packages:
             self._run("cpio", "--extract", "--make-directories", "--quiet", cwd=tree, stdin=source)
         archive.unlink()
 
-    def _fetch_key(self, name: str) -> Path:
-        target = self._scratch / "repository.asc"
-        try:
-            with open_url(f"{self._url}{name}", timeout=self._deadline.clip(_KEY_TIMEOUT_S)) as answer:
-                target.write_bytes(answer.read(1 << 20))
-        except (urllib.error.URLError, UrlsConnectionError, OSError, ValueError) as error:
-            raise NotFetched(f"the key {self._url}{name} cannot be fetched: {error}") from error
-        return target
-
     def _folder(self, name: str) -> Path:
         folder = self._scratch / name
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -154,4 +143,4 @@ class Packages:
             raise NotFetched(f"{command[0]} did not end in time") from None
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip() or (done.stdout or b"").decode("utf-8", "replace")
-            raise NotFetched(f"{command[0]} failed with {done.returncode}: {' '.join(said.split())[-400:]}")
+            raise NotFetched(f"{command[0]} failed with {done.returncode}: {shown(' '.join(said.split()))[-400:]}")

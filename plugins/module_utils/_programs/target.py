@@ -27,6 +27,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api imp
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import NodeApi, Refused
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.apt import NodeRepository, Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs import answers, asking
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.images import ImageStore, NoImage
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.packages import NotFetched, Packages
@@ -51,6 +52,7 @@ class Request:
     download: bool = True
     repository_url: str = ""
     keyring: str = ""
+    key_fingerprint: str = ""
     package_manager: str = ""
     images: str = "present"
     """``never``, ``present`` or ``pull``."""
@@ -239,12 +241,22 @@ class TargetPrograms:
         if not missing:
             return
         if not self.request.download:
-            self._why.update(dict.fromkeys(missing, "it is not installed, and download is false"))
+            self._why.update(
+                dict.fromkeys(missing, "it is not installed, and its package was not asked for: download is false")
+            )
             return
-        keyring = self.request.keyring if self.node.exists(self.request.keyring) else ""
-        packages = Packages(self.scratch, self.request.repository_url, keyring, self.deadline)
+        manager = self.request.package_manager or manager
+        wanted = Wanted(
+            url=self.request.repository_url,
+            package_format="deb" if manager == "apt" else "rpm",
+            sources_list="",
+            keyring=self.request.keyring,
+            fingerprint=self.request.key_fingerprint,
+        )
+        repository = NodeRepository(self.node, wanted, self.deadline, check_mode=True)
+        packages = Packages(self.scratch, wanted.url, repository, self.deadline)
         try:
-            self._paths.update(packages.fetch(self.request.package_manager or manager, missing, self.request.version))
+            self._paths.update(packages.fetch(manager, missing, self.request.version))
         except NotFetched as error:
             self._why.update(dict.fromkeys(missing, str(error)))
 

@@ -14,6 +14,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data impo
 Json = dict[str, t.Any]
 
 BYPASSES = {
+    "upgrade_without_backup": "The run saves no backup of etcd before it changes anything.",
     "kubelet_drain_delete_emptydir_data": "The data of emptyDir volumes on drained nodes is lost.",
     "kubelet_drain_force": "Pods without a controller are evicted and not made again.",
     "kubelet_patch_without_drain": "Kubelets that only change their patch are replaced with the pods on their nodes.",

@@ -25,6 +25,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 Json = dict[str, t.Any]
 FAILURES_KEPT = 100
+MEASURED_TO_THE_END_S = 60.0
 ENDS = ("run_finished", "run_failed", "run_stopped")
 API_TARGET = "api"
 SERVICE_PREFIX = "service/"
@@ -72,7 +73,10 @@ def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
         "run_id": start.get("run_id"),
         "hops": hops(events, finished),
         "nodes": nodes(events, steps, result),
-        "availability": availability(probe),
+        "availability": {
+            **availability(probe),
+            "measured_until": measured_until(probe, finished or _last_time(events)),
+        },
         "evictions": evictions(events),
         "findings": findings(events),
         "bypasses": _distinct(
@@ -197,6 +201,19 @@ def availability(probe: Sequence[Json]) -> Json:
             if target.startswith(SERVICE_PREFIX)
         },
     }
+
+
+def measured_until(probe: Sequence[Json], end: str | None) -> str | None:
+    """When the measurement ended, where that was before the run did; None where it covers the run, or there is none.
+
+    The probe writes each second. A run that ends tells it to stop.
+    """
+    last = max((found for line in probe if (found := moment(line.get("time")))), default=None)
+    over = moment(end)
+    told = any(line.get("end") == "stop_file" for line in probe)
+    if told or last is None or over is None or (over - last).total_seconds() <= MEASURED_TO_THE_END_S:
+        return None
+    return last.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def findings(events: Sequence[Json]) -> list[Json]:

@@ -15,11 +15,11 @@ import datetime
 import fcntl
 import json
 import os
-import re
 import typing as t
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, redact
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, names_a_secret, redact
 
 EVENTS = (
     "run_started",
@@ -37,11 +37,6 @@ EVENTS = (
     "note",
 )
 STATUSES = ("started", "finished", "failed")
-
-_SECRET_NAME = re.compile(
-    r"(?:^|[_-])(?:password|passphrase|passwd|secret|token|api_?key|private_?key|client_?key|certificate_?key)$",
-    re.IGNORECASE,
-)
 
 
 def plain(value: t.Any, name: str = "") -> t.Any:
@@ -67,7 +62,7 @@ def plain(value: t.Any, name: str = "") -> t.Any:
     if isinstance(value, (datetime.datetime, datetime.date)):
         return value.isoformat()
     text = plain_text(value)
-    if text and _SECRET_NAME.search(name):
+    if text and names_a_secret(name):
         return HIDDEN
     return redact(text)
 
@@ -98,6 +93,19 @@ def entry(
     return made
 
 
+def obstacle(path: str) -> str:
+    """What keeps a file from being written at `path`, in words; empty where nothing is seen to."""
+    folder = os.path.abspath(path)
+    if os.path.lexists(folder) and not (os.path.isfile(folder) and os.access(folder, os.W_OK)):
+        return f"{folder} is no file that can be written"
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if os.path.isfile(folder) and folder != os.path.abspath(path):
+        return f"{folder} is no folder"
+    folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"nothing can be written in {folder}"
+
+
 def append(path: str, line: Mapping[str, t.Any], *, fresh: bool = False) -> None:
     """Add `line` to the file at `path` in one write, and return when it is on disk.
 
@@ -107,7 +115,7 @@ def append(path: str, line: Mapping[str, t.Any], *, fresh: bool = False) -> None
     Raises OSError.
     """
     directory = os.path.dirname(os.path.abspath(path))
-    os.makedirs(directory, exist_ok=True)
+    make_folder(directory)
     content = (json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -34,6 +34,7 @@ SENTENCES = {
 def page(report: Mapping[str, t.Any]) -> Json:
     """Everything that templates/report.html.j2 prints which is not in `report` as it stands."""
     scale, hops = Scale(report), report["hops"]
+    until = report["availability"].get("measured_until")
     steps = [step["name"] for node in report["nodes"] for step in node["steps"]]
     aside = [node["node"] for node in report.get("set_aside") or []]
     colours = {name: index % COLOURS for index, name in enumerate(dict.fromkeys(steps))}
@@ -44,6 +45,7 @@ def page(report: Mapping[str, t.Any]) -> Json:
         "started": clock(report["started"], date=True),
         "finished": clock(report["finished"], date=True),
         "tiles": tiles(report["availability"]),
+        "measured_until": clock(until, date=True) if until else "",
         "timeline": {
             "ticks": scale.ticks(),
             "legend": [

@@ -16,7 +16,8 @@ import time
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import GONE, look
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import ALIVE, GONE, look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Request, Target, classify
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.tally import Tally
@@ -140,7 +141,7 @@ class Output:
         self._file: t.BinaryIO | None = None
         self._path = path or ""
         if path:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            make_folder(os.path.dirname(os.path.abspath(path)))
             if os.path.exists(path):
                 os.replace(path, path + ".1")
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (open for as long as the probe runs)
@@ -203,7 +204,10 @@ class Heartbeat:
 
 
 class Settings(t.NamedTuple):
-    """How long and how often. Times in seconds; paths of None are not looked at; `controller` is an identity."""
+    """How long and how often. Times in seconds, a duration of 0 is none; paths of None are not looked at.
+
+    `controller` is an identity.
+    """
 
     rate_per_s: float
     timeout_s: float
@@ -274,11 +278,13 @@ def _flush_second(lanes: Sequence[Lane], output: Output) -> None:
 def _ending(settings: Settings, heartbeat: Heartbeat, output: Output, ran_s: float, now: float) -> str:
     if settings.stop_file and os.path.exists(settings.stop_file):
         return "stop_file"
-    if ran_s >= settings.duration_s:
+    if 0 < settings.duration_s <= ran_s:
         return "duration"
-    if look(settings.controller) == GONE:
+    controller = look(settings.controller)
+    if controller == GONE:
         return "controller"
-    if heartbeat.idle_s(now) >= settings.idle_limit_s:
+    # A run may be at one step for hours.
+    if heartbeat.idle_s(now) >= settings.idle_limit_s and controller != ALIVE:
         return "idle"
     if output.replaced():
         return "replaced"

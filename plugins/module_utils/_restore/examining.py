@@ -22,9 +22,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import (
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import EtcdError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._restore.model import Backup, JsonDict, SharedFile
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 
-SHARED = tuple(f"{node_files.PKI}/{name}" for name in ("ca.crt", "front-proxy-ca.crt", "etcd/ca.crt", "sa.pub"))
-"""Files of kubeadm that are the same on every control-plane node; each stands for its key as well."""
+SHARED = ("ca.crt", "front-proxy-ca.crt", "etcd/ca.crt", "sa.pub")
+"""In the folder of kubeadm's certificates, the same on every control-plane node; each stands for its key as well."""
 API_SERVER = f"{node_files.MANIFESTS}/kube-apiserver.yaml"
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+)")
 
@@ -63,16 +64,19 @@ def examine(path: str) -> Backup:
         node=str(about.get("node") or ""),
         members=[str(entry["name"]) for entry in about.get("members") or ()],
         kubernetes_version=version,
-        shared_files=shared_files(about.get("files") or ()),
+        shared_files=shared_files(about),
     )
 
 
-def shared_files(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[SharedFile]:
+def shared_files(about: t.Mapping[str, t.Any]) -> list[SharedFile]:
     """Of the files in a manifest.json, those that must be the same on all control-plane nodes, now and then."""
+    # An archive that does not say its folder is of a release that knew one only.
+    pki = str(about.get("certificates_dir") or CERTIFICATES)
+    shared = {f"{pki}/{name}" for name in SHARED}
     return [
         SharedFile(path=str(entry["path"]), sha256=str(entry["sha256"]))
-        for entry in entries
-        if entry["path"] in SHARED or str(entry.get("by", "")).endswith(f"--{node_files.ENCRYPTION_FLAG}")
+        for entry in about.get("files") or ()
+        if entry["path"] in shared or str(entry.get("by", "")).endswith(f"--{node_files.ENCRYPTION_FLAG}")
     ]
 
 

@@ -11,12 +11,22 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import emulated_minor
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import (
+    hosts_of_one_node,
+    node_not_ready,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_rollback import (
     control_plane_findings,
     kubelet_findings,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_system_pods import (
+    not_ready_before,
+    system_pod_findings,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -36,12 +46,16 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 @dataclass
 class Request:
-    """What is to go back to `target`. `order` names the control-plane nodes as the upgrade takes them."""
+    """What is to go back to `target`. `order` names the control-plane nodes as the upgrade takes them.
+
+    `hosts` has the names of nodes by the hosts of the inventory.
+    """
 
     target: Version
     control_plane: bool = True
     kubelets: bool = False
     order: list[str] = field(default_factory=list)
+    hosts: dict[str, str] = field(default_factory=dict)
 
 
 class RollbackPlan(t.TypedDict):
@@ -54,6 +68,7 @@ class RollbackPlan(t.TypedDict):
     kubelets: list[str]
     control_plane: list[str]
     config_needed: bool
+    not_ready: NotReady
     image_repository: str
     hops: list[Json]
     nodes: list[Json]
@@ -65,16 +80,16 @@ class RollbackPlan(t.TypedDict):
 
 
 def make_plan(
-    cluster: Cluster, request: Request, acceptances: list[Json], cut_off: CutOff | None = None
+    cluster: Cluster, request: Request, acceptances: list[Json], cut_off: CutOff | None = None, *, now: float
 ) -> RollbackPlan:
-    """Plan the way back and judge it. What is back already is left out.
+    """Plan the way back and judge it. What is back already is left out. `now` is in seconds since the epoch.
 
     A run that was cut off has something left to do, be it only to give its lock back.
     """
     states = node_states(cluster)
     planes = [state for state in states if state.is_control_plane]
     servers = [state.api_server for state in planes if state.api_server]
-    findings: list[Finding] = []
+    findings: list[Finding] = hosts_of_one_node(request.hosts)
     if not servers:
         findings.append(
             finding(
@@ -89,9 +104,17 @@ def make_plan(
         findings += control_plane_findings(cluster, states, request.target, kubelets=request.kubelets)
     elif request.kubelets:
         findings += kubelet_findings(request.target, max(servers))
-    kept, accepted = accept(findings, acceptances)
     kubelets = _kubelets(states, request)
     back = _planes(planes, request)
+    # What the upgrade broke is a reason to go back.
+    findings += system_pod_findings(cluster, now, wait=False)
+    nodes = {api.name_of(node): node for node in cluster.nodes}
+    findings += [
+        node_not_ready(nodes[state.name], of_run=False)
+        for state in states
+        if not state.ready and not state.is_control_plane and state.name not in kubelets
+    ]
+    kept, accepted = accept(findings, acceptances)
     config = config_version(cluster)
     config_needed = request.control_plane and config is not None and config != request.target
     needed = bool(kubelets or back or config_needed or cut_off)
@@ -103,6 +126,7 @@ def make_plan(
         kubelets=kubelets,
         control_plane=back,
         config_needed=config_needed,
+        not_ready=not_ready_before(cluster, kept, accepted, now),
         image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
         hops=[],
         nodes=[_node(state, state.name in (*kubelets, *back)) for state in states],
@@ -156,6 +180,7 @@ def _node(state: NodeState, left: bool) -> Json:
         "api_server_version": str(state.api_server) if state.api_server and state.is_control_plane else None,
         "components": {name: str(version) if version else None for name, version in state.components.items()},
         "emulated": dict(state.emulated),
+        "stale_cordon_mark": state.stale_cordon_mark,
         "done": not left,
     }
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import refusal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import Accepted, accept
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.changes import release_changes
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import foresee
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_addons import addon_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_capacity import capacity_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import cluster_findings
@@ -20,11 +22,18 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_c
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_control_plane import (
     control_plane_findings,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_etcd import etcd_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_etcd import (
+    backup_findings,
+    etcd_findings,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_hosts import host_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_objects import object_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import pod_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_programs import program_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_system_pods import (
+    not_ready_before,
+    system_pod_findings,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_way_back import way_back_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_workloads import workload_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import fold
@@ -40,6 +49,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Hop, make_plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import read_programs
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
+    absent_addons,
     addon_versions,
     config_version,
     etcd_image_tag,
@@ -63,6 +73,7 @@ class Verdict(t.TypedDict):
     nodes: list[Json]
     unfinished: list[str]
     way_back: WayBack
+    not_ready: NotReady
     addons: dict[str, str | None]
     image_repository: str
     findings: list[Finding]
@@ -95,26 +106,31 @@ def decide(
         config=config_version(cluster),
         kube_proxy=addons.get("kube-proxy"),
         etcd_pinned=etcd_image_tag(cluster) not in ("", cluster.etcd_bridge),
+        absent_addons=absent_addons(cluster),
     )
+    drains = foresee(cluster, plan.hops, request)
     target_programs = read_programs(programs or [], request.target)
     findings = [
         *plan.problems,
-        *target_findings(request),
+        *target_findings(request, plan.hops, plan.problems),
         *cluster_findings(cluster, states, request, plan),
+        *system_pod_findings(cluster, now),
         *config_findings(cluster, states, request, plan),
         *host_findings(hosts, states, request, plan, cluster, now),
         *program_findings(cluster, hosts, states, request, plan, target_programs),
-        *workload_findings(cluster, request, plan),
+        *workload_findings(cluster, request, plan, drains),
         *control_plane_findings(cluster, request, target_programs),
         *etcd_findings(cluster, states, request),
+        *backup_findings(request, plan),
         *object_findings(cluster),
-        *pod_findings(cluster, plan),
-        *capacity_findings(cluster, plan),
+        *pod_findings(cluster, drains, now),
+        *capacity_findings(cluster, drains),
         *addon_findings(cluster, request, plan),
         *release_changes(cluster, plan),
         *way_back_findings(cluster, states, request, plan),
     ]
     kept, accepted = accept(findings, acceptances)
+    not_ready = not_ready_before(cluster, kept, accepted, now)
     kept = fold(kept)
     leftovers = [state.name for state in states if state.tainted_by is not None]
     needed = bool(plan.hops or plan.problems or leftovers or cut_off)
@@ -129,6 +145,7 @@ def decide(
         unfinished=[node["name"] for node in nodes if not node["done"]],
         image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
         way_back=way_back(states, request.target),
+        not_ready=not_ready,
         addons={name: _text(version) for name, version in addons.items()},
         findings=kept,
         accepted=accepted,
@@ -150,6 +167,7 @@ def _node(state: NodeState, target: Version) -> Json:
         "ready": state.ready,
         "cordoned": state.cordoned,
         "cordoned_by": state.cordoned_by,
+        "stale_cordon_mark": state.stale_cordon_mark,
         "tainted_by": state.tainted_by,
         "movable_pods": state.movable_pods,
         "done": not left,

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dicts_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.addon_table import Addon, Support, with_added
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import images_of, workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -23,21 +24,98 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import absent_addons
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 IMAGES_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/images/images.go"
 DEFAULT_REPOSITORY = "registry.k8s.io"
-DNS = "deployment/kube-system/coredns"
+COREDNS = "coredns"
+DNS, PROXY = f"deployment/kube-system/{COREDNS}", "daemonset/kube-system/kube-proxy"
 
 
 def addon_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
     found = [*_others(cluster, request, plan)]
     # kubeadm touches its own addons where it applies a version only.
     if any(hop["apply_needed"] for hop in plan.hops):
-        found += _images(cluster)
-        found += _coredns(cluster, plan)
+        found += _images(cluster, request)
+        found += _coredns(cluster, request, plan)
+    return [*found, *_absent(cluster, request, plan), *(_rivals(cluster) if plan.hops else [])]
+
+
+def _rivals(cluster: Cluster) -> list[Finding]:
+    """Controllers that drain, delete or uncordon nodes themselves, or evict pods, each workload once."""
+    seen: dict[tuple[str, str, str, str], None] = {}
+    for pod in cluster.pods:
+        owner = workload_of(pod)
+        for container in dicts_of((pod.get("spec") or {}).get("containers")):
+            name = repository_of(str(container.get("image", ""))).rpartition("/")[2]
+            if name in rules.RIVALS and owner is not None:
+                seen[(name, *owner)] = None
+    found = []
+    for name, kind, namespace, workload in sorted(seen):
+        what = f"-n {namespace} {kind.lower()} {workload}"
+        if kind == "Job":
+            # Those of a CronJob have its name and a number.
+            suspend = '{"spec":{"suspend":true}}'
+            pause = f"kubectl -n {namespace} patch cronjob {workload.rpartition('-')[0]} -p '{suspend}'"
+        elif name == "kured":
+            pause = f'kubectl annotate {what} weave.works/kured-node-lock=\'{{"nodeID":"manual"}}\''
+        else:
+            pause = f"kubectl scale {what} --replicas=0"
+        found.append(
+            finding(
+                "other-controller-active",
+                WARNING,
+                f"{kind.lower()}/{namespace}/{workload}",
+                f"{name} runs: it {rules.RIVALS[name]}, and may do so to a node that the run is at work on",
+                f"Pause it for the time of the upgrade: {pause}",
+                rules.RIVALS_SOURCES[name],
+            )
+        )
     return found
+
+
+def _absent(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
+    """Addons that the cluster does not have, and that kubeadm would bring."""
+    config = cluster.cluster_config or {}
+    found = []
+    for name in absent_addons(cluster):
+        key, configured, subject = {
+            COREDNS: ("dns", cluster.corefile is not None, DNS),
+            "kube-proxy": ("proxy", cluster.kube_proxy_config is not None, PROXY),
+        }[name]
+        off = bool((config.get(key) or {}).get("disabled"))
+        towards = [Version.parse(hop["to"]) for hop in plan.hops if hop["control_plane"] and not hop["rollback_safe"]]
+        bringing = [version for version in towards if _brings(version, configured=configured, off=off)]
+        if request.skips(f"addon/{name}") or not bringing:
+            continue
+        told = ", ".join(str(version) for version in bringing)
+        old = [version for version in bringing if version.minor < rules.ADDON_PHASES_SINCE]
+        evidence = f"the cluster has no {name}, and kubeadm {told} would deploy it"
+        found.append(
+            finding(
+                "addon-absent",
+                WARNING if old else NOTE,
+                subject,
+                f"{evidence}, since there is its ConfigMap; it has no phases that could be skipped"
+                if old
+                else evidence,
+                f"Before the upgrade: kubectl -n kube-system delete configmap {name}"
+                if old
+                else f"Nothing: the run skips the phase addon/{name} of kubeadm. If the cluster is to have {name}, "
+                f"deploy it before: kubeadm init phase addon {name} --config <file>",
+                rules.ADDON_SOURCE,
+            )
+        )
+    return found
+
+
+def _brings(version: Version, *, configured: bool, off: bool) -> bool:
+    """Whether kubeadm of a version deploys an addon that is not there. `configured` is whether its ConfigMap is."""
+    if version.minor < rules.ADDON_PHASES_SINCE:
+        return configured
+    return not off or version < Version.parse(rules.ADDON_DISABLED_SINCE)
 
 
 def repository_of(image: str) -> str:
@@ -47,7 +125,7 @@ def repository_of(image: str) -> str:
     return f"{head}{slash}{last.partition(':')[0]}"
 
 
-def _images(cluster: Cluster) -> list[Finding]:
+def _images(cluster: Cluster, request: Request) -> list[Finding]:
     """Images that are not from where kubeadm takes them, which it puts in their place."""
     config = cluster.cluster_config
     if config is None:
@@ -56,12 +134,12 @@ def _images(cluster: Cluster) -> list[Finding]:
     dns = str((config.get("dns") or {}).get("imageRepository") or base)
     wanted = {
         "coredns": (cluster.coredns, DNS, f"{dns}/coredns/coredns" if dns == DEFAULT_REPOSITORY else f"{dns}/coredns"),
-        "kube-proxy": (cluster.kube_proxy, "daemonset/kube-system/kube-proxy", f"{base}/kube-proxy"),
+        "kube-proxy": (cluster.kube_proxy, PROXY, f"{base}/kube-proxy"),
     }
     found = []
     for name, (workload, subject, repository) in wanted.items():
         image = api.pod_image(_template(workload), name) if workload else ""
-        if image and repository_of(image) != repository:
+        if image and repository_of(image) != repository and not request.skips(f"addon/{name}"):
             found.append(
                 finding(
                     "addon-image-differs",
@@ -71,7 +149,7 @@ def _images(cluster: Cluster) -> list[Finding]:
                     "Set imageRepository"
                     + (" or dns.imageRepository" if name == "coredns" else "")
                     + " in kubeadm-config to where the nodes can pull it from, or leave the addon to yourself: "
-                    f"skip the phase addon/{name} (skip_phases of kubeadm_upgrade).",
+                    f"control_plane_skip_phases: [addon/{name}].",
                     IMAGES_SOURCE,
                 )
             )
@@ -82,16 +160,16 @@ def _template(workload: Json | None) -> Json:
     return ((workload or {}).get("spec") or {}).get("template") or {}
 
 
-def _coredns(cluster: Cluster, plan: Plan) -> list[Finding]:
+def _coredns(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
     if cluster.coredns is None:
         return []
     found = []
     tag = image_tag(api.pod_image(_template(cluster.coredns), "coredns")).lstrip("v")
     deployed = [coredns.DEPLOYED.get(Version.parse(hop["to"]).minor) for hop in plan.hops if hop["apply_needed"]]
     if any(version != tag for version in deployed if version):
-        found += _migration(cluster, tag)
+        found += _migration(cluster, request, tag)
     changed = coredns.customised(cluster.coredns)
-    if changed:
+    if changed and not request.skips(f"addon/{COREDNS}"):
         found.append(
             finding(
                 "coredns-customised",
@@ -106,13 +184,15 @@ def _coredns(cluster: Cluster, plan: Plan) -> list[Finding]:
     return found
 
 
-def _migration(cluster: Cluster, tag: str) -> list[Finding]:
+def _migration(cluster: Cluster, request: Request, tag: str) -> list[Finding]:
     """What kubeadm refuses to migrate."""
     found = []
     version = version_or_none(tag)
     plain = version is not None and not version.pre and str(version) == tag
     newest = max(Version.parse(text) for text in coredns.KNOWN_VERSIONS)
-    if not plain or (tag not in coredns.KNOWN_VERSIONS and version is not None and version < newest):
+    unknown = not plain or (tag not in coredns.KNOWN_VERSIONS and version is not None and version < newest)
+    left_out = request.ignores("CoreDNSMigration", "control_plane") and request.skips(f"addon/{COREDNS}")
+    if unknown and not left_out:
         found.append(
             finding(
                 "coredns-version-unknown",
@@ -120,13 +200,14 @@ def _migration(cluster: Cluster, tag: str) -> list[Finding]:
                 DNS,
                 f"{f'the tag {tag}' if tag else 'an image without a tag'} is no release of CoreDNS that kubeadm can "
                 "migrate from, and its check CoreDNSMigration fails",
-                "Put the release of CoreDNS in place that your kubeadm deploys, or leave CoreDNS to yourself: ignore "
-                "CoreDNSMigration and CoreDNSUnsupportedPlugins, and skip the phase addon/coredns.",
+                "Put the release of CoreDNS in place that your kubeadm deploys, or leave CoreDNS to yourself: "
+                "control_plane_ignore_preflight_errors: [CoreDNSMigration, CoreDNSUnsupportedPlugins] and "
+                "control_plane_skip_phases: [addon/coredns].",
                 coredns.SOURCE,
             )
         )
     foreign = [name for name in coredns.plugins_of(cluster.corefile or "") if name not in coredns.KNOWN_PLUGINS]
-    if foreign:
+    if foreign and not request.ignores("CoreDNSUnsupportedPlugins", "control_plane"):
         found.append(
             finding(
                 "coredns-plugin-unknown",
@@ -134,8 +215,8 @@ def _migration(cluster: Cluster, tag: str) -> list[Finding]:
                 "configmap/kube-system/coredns",
                 f"kubeadm cannot migrate the plug-ins {', '.join(foreign)} of the Corefile, and its check "
                 "CoreDNSUnsupportedPlugins fails",
-                "Look up in CoreDNS' release notes whether they changed, then add CoreDNSUnsupportedPlugins to the "
-                "preflight errors that are ignored, and accept this finding. kubeadm leaves them as they are.",
+                "Look up in CoreDNS' release notes whether they changed, then: "
+                "control_plane_ignore_preflight_errors: [CoreDNSUnsupportedPlugins]. kubeadm leaves them as they are.",
                 coredns.SOURCE,
             )
         )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Whether the pods of the largest node find room while it is away. Pure.
+"""Whether the pods of the nodes that are away at a time find room elsewhere. Pure.
 
 An estimate: by requests, node selectors and taints. Affinity, spread and
 volumes are not looked at. Without room in total there is none for certain.
@@ -16,8 +16,9 @@ import re
 import typing as t
 from decimal import Decimal
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import tolerates
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import drained_nodes, tolerates
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import Drains
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import some
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     WARNING,
@@ -26,7 +27,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Json,
     finding,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 
 SOURCE = "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/"
 # CPUs, bytes of memory, pods: what nearly every cluster's scheduler decides by.
@@ -36,6 +36,8 @@ _POWERS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 Amounts = tuple[float, float, float]
+Entry = tuple[Amounts, Json]
+"""A pod, and what it asks for."""
 
 
 def quantity(text: object) -> float:
@@ -86,67 +88,67 @@ def _request(container: Json, resource: str) -> float:
     return quantity(requests[resource]) if requests and resource in requests else 0.0
 
 
-def capacity_findings(cluster: Cluster, plan: Plan) -> list[Finding]:
-    drained = drained_nodes(plan)
+def capacity_findings(cluster: Cluster, drains: Drains) -> list[Finding]:
+    """For the batches of nodes whose pods ask for most."""
     nodes = {api.name_of(node): node for node in cluster.nodes}
-    taken: dict[str, Amounts] = {}
-    moved: dict[str, list[tuple[Amounts, Json]]] = {}
-    for pod in cluster.pods:
-        node = api.node_of(pod)
-        if node not in nodes or api.is_finished(pod):
-            continue
-        amounts = requests_of(pod)
-        taken[node] = _plus(taken.get(node), amounts)
-        if node in drained and api.is_evictable(pod):
-            moved.setdefault(node, []).append((amounts, pod))
+    moved: dict[str, list[Entry]] = {}
+    for pod in drains.moved:
+        moved.setdefault(api.node_of(pod), []).append((requests_of(pod), pod))
     if not moved:
         return []
+    taken: dict[str, Amounts] = {}
+    for pod in cluster.pods:
+        if api.node_of(pod) in nodes and not api.is_finished(pod):
+            taken[api.node_of(pod)] = _plus(taken.get(api.node_of(pod)), requests_of(pod))
     free = {
         name: _free(node, taken.get(name))
         for name, node in nodes.items()
         if api.is_true(node, "Ready") and not api.is_cordoned(node)
     }
     found = []
-    for name in sorted(_largest(moved)):
-        others = {other: amounts for other, amounts in free.items() if other != name and amounts is not None}
-        if any(amounts is None for other, amounts in free.items() if other != name):
-            continue  # A node that does not tell what it has may have room.
-        found += _judge(name, moved[name], others, nodes)
+    for batch in _largest(drains.batches, moved):
+        rest = {name: amounts for name, amounts in free.items() if name not in batch}
+        others = {name: amounts for name, amounts in rest.items() if amounts is not None}
+        # A node that does not tell what it has may have room.
+        if len(others) == len(rest):
+            found += _judge(batch, [entry for name in batch for entry in moved.get(name, [])], others, nodes)
     return found
 
 
-def _largest(moved: dict[str, list[tuple[Amounts, Json]]]) -> set[str]:
-    """The nodes whose pods ask for most of each resource."""
-    sums = {name: _sum(amounts for amounts, _pod in pods) for name, pods in moved.items()}
-    return {max(sorted(sums), key=lambda name: sums[name][place]) for place in range(len(RESOURCES))}
+def _largest(batches: list[list[str]], moved: dict[str, list[Entry]]) -> list[list[str]]:
+    """Those whose pods ask for most of each resource."""
+    sums = [_sum(amounts for name in batch for amounts, _pod in moved.get(name, [])) for batch in batches]
+    places = {max(range(len(batches)), key=lambda at: sums[at][resource]) for resource in range(len(RESOURCES))}
+    return [batches[place] for place in sorted(places)]
 
 
-def _judge(
-    name: str, pods: list[tuple[Amounts, Json]], free: dict[str, Amounts], nodes: dict[str, Json]
-) -> list[Finding]:
+def _judge(batch: list[str], pods: list[Entry], free: dict[str, Amounts], nodes: dict[str, Json]) -> list[Finding]:
+    whose = "its" if len(batch) == 1 else "their"
     needed, offered = _sum(amounts for amounts, _pod in pods), _sum(free.values())
     short = [place for place in range(len(RESOURCES)) if needed[place] > offered[place]]
     if short:
         told = ", ".join(f"{_said(place, needed)} of {_said(place, offered)}" for place in short)
-        why = f"its {len(pods)} movable pods ask for more than is free on all other nodes: {told}"
+        why = f"{whose} {len(pods)} movable pods ask for more than is free on all other nodes: {told}"
     else:
         homeless = _first_fit(pods, free, nodes)
         if not homeless:
             return []
-        why = f"of its {len(pods)} movable pods {len(homeless)} find no node with room for them: {some(homeless)}"
+        why = f"of {whose} {len(pods)} movable pods {len(homeless)} find no node with room for them: {some(homeless)}"
+    serial = "" if len(batch) == 1 else ", or upgrade fewer workers at a time (upgrade_worker_serial)"
     return [
         finding(
             "capacity-short",
             WARNING,
-            f"node/{name}",
-            f"{why}. They would be Pending while it is away",
-            "Add a node for the time of the upgrade, scale something down, or lower requests that are too high.",
+            f"node/{some(batch)}",
+            f"{why}. They would be Pending while {'it is' if len(batch) == 1 else 'these nodes are'} away",
+            "Add a node for the time of the upgrade, scale something down, or lower requests that are too high"
+            f"{serial}.",
             SOURCE,
         )
     ]
 
 
-def _first_fit(pods: list[tuple[Amounts, Json]], free: dict[str, Amounts], nodes: dict[str, Json]) -> list[str]:
+def _first_fit(pods: list[Entry], free: dict[str, Amounts], nodes: dict[str, Json]) -> list[str]:
     """Names of pods that found no place, the largest first put on the first node that can take them."""
     left = dict(sorted(free.items(), key=lambda item: (-item[1][0], -item[1][1], item[0])))
     homeless = []

@@ -7,7 +7,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import readiness
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -15,9 +18,11 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     WARNING,
     Cluster,
     Finding,
+    Json,
     NodeState,
     Request,
     finding,
+    version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import (
@@ -39,7 +44,7 @@ def cluster_findings(cluster: Cluster, states: list[NodeState], request: Request
                 "Give the credentials the right to read it, or check it by hand: what it would show is not known.",
             )
         )
-    found += _nodes(cluster, states)
+    found += _nodes(cluster, states, request)
     found += _inventory(states, request)
     found += _static_pods(cluster, states)
     found += _skew(states, plan)
@@ -48,21 +53,15 @@ def cluster_findings(cluster: Cluster, states: list[NodeState], request: Request
     return found
 
 
-def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
+def _nodes(cluster: Cluster, states: list[NodeState], request: Request) -> list[Finding]:
     found = []
     nodes = {api.name_of(node): node for node in cluster.nodes}
     for state in states:
         subject = f"node/{state.name}"
         if not state.ready:
-            found.append(
-                finding(
-                    "node-not-ready",
-                    BLOCKER,
-                    subject,
-                    api.why_not(nodes[state.name], "Ready"),
-                    f"See: kubectl describe node {state.name}; and on the node: journalctl -u kubelet.",
-                )
-            )
+            # Where no host was read, the run may be of every node.
+            of_run = state.is_control_plane or state.name in (request.places or [state.name])
+            found.append(node_not_ready(nodes[state.name], of_run=of_run))
         if state.kubelet is None:
             found.append(
                 finding(
@@ -73,6 +72,7 @@ def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
                     "Check that the kubelet of this node runs and is a release of Kubernetes.",
                 )
             )
+        found += _vendor_builds(cluster, state, subject, api.kubelet_version(nodes[state.name]))
         if state.cordoned_by is not None:
             run = state.cordoned_by
             found.append(
@@ -97,8 +97,62 @@ def _nodes(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
     return found
 
 
+def node_not_ready(node: Json, *, of_run: bool) -> Finding:
+    """Of a node that the run touches, or of one that it leaves alone and does not wait for."""
+    name = api.name_of(node)
+    see = f"See: kubectl describe node {name}; and on the node: journalctl -u kubelet."
+    return finding(
+        "node-not-ready",
+        BLOCKER if of_run else WARNING,
+        f"node/{name}",
+        api.why_not(node, "Ready"),
+        see if of_run else f"Nothing for this run, which leaves the node alone and does not wait for it. {see}",
+    )
+
+
+def _vendor_builds(cluster: Cluster, state: NodeState, subject: str, kubelet: str) -> list[Finding]:
+    """Programs of the node with a suffix that no release of the community has."""
+    said = next((answer["version"] for answer in cluster.api_servers if answer["node"] == state.name), "")
+    texts = {"kubelet": kubelet, "kube-apiserver": said}
+    builds = [
+        f"{name} {text}" for name, text in texts.items() if (v := version_or_none(text)) and v.build and not v.pre
+    ]
+    if not builds:
+        return []
+    return [
+        finding(
+            "vendor-build",
+            WARNING,
+            subject,
+            f"{', '.join(builds)}: no release of the community. It counts as the version before the suffix",
+            "Upgrade it by the means of its vendor. A run of this collection puts packages and images of the community "
+            "in its place where they are newer.",
+            rules.RELEASES_SOURCE,
+        )
+    ]
+
+
+def hosts_of_one_node(hosts: Mapping[str, str]) -> list[Finding]:
+    """Nodes that several hosts of the inventory say to be: a run would act on one of them, and take it for all."""
+    by_node: dict[str, list[str]] = {}
+    for host, node in hosts.items():
+        by_node.setdefault(node, []).append(host)
+    return [
+        finding(
+            "inventory-hosts-of-one-node",
+            BLOCKER,
+            f"node/{node}",
+            f"the hosts {', '.join(sorted(names)[:-1])} and {max(names)} of the inventory are this one node",
+            "Leave one of them in the inventory. Where they are machines of their own, one is a copy of the other: "
+            "reset it with kubeadm, and join it under a name of its own.",
+        )
+        for node, names in sorted(by_node.items())
+        if len(names) > 1
+    ]
+
+
 def _inventory(states: list[NodeState], request: Request) -> list[Finding]:
-    found = []
+    found = hosts_of_one_node(request.inventory_hosts)
     roles = {state.name: state.role for state in states}
     for name in request.inventory or []:
         if name not in roles:
@@ -244,18 +298,35 @@ def _addons(cluster: Cluster, states: list[NodeState]) -> list[Finding]:
 
 
 def _direct(cluster: Cluster) -> list[Finding]:
-    return [
-        finding(
-            "api-server-not-asked",
-            WARNING,
-            f"node/{answer['node']}",
-            f"the API server at {answer['address'] or 'an unknown address'} gave no usable answer: {answer['error']}",
-            "Run the check where every API server's advertise address can be reached, such as on a control-plane node; "
-            "the deprecated APIs that were asked of this server are not known.",
-        )
-        for answer in cluster.api_servers
-        if answer["error"]
-    ]
+    """The gates of a run wait until each answers, and ask them from where the plan does."""
+    found = []
+    for answer in cluster.api_servers:
+        subject, address = f"node/{answer['node']}", answer["address"] or "an unknown address"
+        ready, seen = readiness(answer["readyz"])
+        if not ready:
+            found.append(
+                finding(
+                    "api-server-not-asked",
+                    BLOCKER,
+                    subject,
+                    f"the API server at {address} is not seen to be ready, {seen}",
+                    "A run waits until each API server is ready, and asks each at its own address. Where this host "
+                    "cannot reach it: upgrade_api_host with a host that can, such as a control-plane node, or "
+                    "upgrade_ssh_tunnel through one. Where it can, see the log of that API server.",
+                )
+            )
+        elif answer["error"]:
+            found.append(
+                finding(
+                    "api-server-not-asked",
+                    WARNING,
+                    subject,
+                    f"the API server at {address} gave no usable answer: {answer['error']}",
+                    "Give the credentials the right to read /version and /metrics: the deprecated APIs that were "
+                    "asked of this server are not known.",
+                )
+            )
+    return found
 
 
 def _newer(version: Version, than: Version) -> bool:

@@ -91,7 +91,8 @@ def _etcd(cluster: Cluster, states: list[NodeState], plan: Plan) -> list[Finding
                 NOTE,
                 "etcd",
                 f"external etcd at {', '.join(external.get('endpoints') or []) or 'unknown endpoints'}",
-                "kubeadm does not upgrade it. Bring it to a version that the target supports before.",
+                "kubeadm does not upgrade it: bring it to a version that the target supports before. The run saves a "
+                "snapshot of it, with the client certificate of kube-apiserver.",
                 "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/",
             )
         ]

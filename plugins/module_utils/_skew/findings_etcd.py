@@ -23,6 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     finding,
     version_or_none,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import system_pods
 
 MIB = 1 << 20
@@ -37,13 +38,16 @@ SKEW_SOURCE = "https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/"
 
 
 def etcd_findings(cluster: Cluster, states: list[NodeState], request: Request) -> list[Finding]:
-    """What speaks against taking a member away. Nothing where no result was given, or where etcd is external."""
+    """What speaks against taking a member away, and against a backup. Nothing where no result was given.
+
+    An external etcd is none of a run that saves no backup of it.
+    """
     looks = [result for result in request.etcd_members if isinstance(result, dict)]
     stacked = [state for state in states if state.is_control_plane and state.etcd]
-    if not looks or not stacked:
+    if not looks or (request.without_backup and not stacked):
         return []
     seen = [look for look in looks if look.get("members")]
-    found = [_not_observed(look) for look in looks if not look.get("members")]
+    found = [_not_observed(look, external=not stacked) for look in looks if not look.get("members")]
     if not seen:
         return found
     views = {frozenset(str(row.get("id")) for row in look["members"]) for look in seen}
@@ -52,14 +56,65 @@ def etcd_findings(cluster: Cluster, states: list[NodeState], request: Request) -
     # Where all see the same members, the look that reached most of them tells most.
     best = min(seen, key=lambda look: sum(1 for row in look["members"] if row.get("problem")))
     members: list[Json] = best["members"]
-    found += _membership(cluster, members, stacked)
+    if stacked:
+        found += _membership(cluster, members, stacked)
     found += _each(members)
     found += _together(best, members)
     found += _space(cluster, members)
+    # How many members there are is a question of what the run takes away.
+    return found if stacked else [each for each in found if each["id"] != "etcd-member-count"]
+
+
+def backup_findings(request: Request, plan: Plan) -> list[Finding]:
+    """Whether the run saves a backup of etcd before it changes anything, and what would keep it from that."""
+    if not plan.hops:
+        return []
+    if request.without_backup:
+        return [
+            finding(
+                "backup-left-out",
+                WARNING,
+                "etcd",
+                "no backup is made in this run, because of upgrade_without_backup or the tags of the run",
+                "Save one before: ansible-playbook evergreen.kubeadm.backup. Or run without upgrade_without_backup and "
+                "with the tag backup.",
+            )
+        ]
+    found = []
+    results = {name: result for name, result in request.backups.items() if isinstance(result, dict)}
+    failed = {name: result for name, result in results.items() if not result.get("files")}
+    for name, result in sorted(results.items()):
+        if name in failed:
+            found.append(_no_backup(name, result, every=len(failed) == len(results)))
+        left_out = (result.get("archive") or {}).get("left_out") or []
+        if left_out:
+            said = ", ".join(f"{entry.get('path')} ({entry.get('reason')})" for entry in left_out)
+            found.append(
+                finding(
+                    "backup-incomplete",
+                    WARNING,
+                    f"node/{name}",
+                    f"a backup that is saved on this node does not have {said}",
+                    "Keep a copy of what a restore on new machines needs with your backups, such as the key of an "
+                    "external CA. Take a flag out that names a file which is not there.",
+                )
+            )
     return found
 
 
-def _not_observed(look: Json) -> Finding:
+def _no_backup(name: str, result: Json, *, every: bool) -> Finding:
+    return finding(
+        "backup-not-possible",
+        # The run saves one backup, on the node whose member can best be asked at that moment.
+        BLOCKER if every else WARNING,
+        f"node/{name}",
+        f"a backup cannot be saved on this node: {result.get('msg') or 'it gave no result'}",
+        "Mend that first. The options of the backup are those of the role etcd_backup. To go on without one: -e "
+        "upgrade_without_backup=true",
+    )
+
+
+def _not_observed(look: Json, *, external: bool) -> Finding:
     checks = [str(check.get("seen")) for check in look.get("checks") or [] if not check.get("ok")]
     why = str(look.get("msg") or "; ".join(checks) or "the result has no members")
     return finding(
@@ -67,8 +122,11 @@ def _not_observed(look: Json) -> Finding:
         BLOCKER,
         "etcd",
         f"a control-plane node could not ask etcd: {why}",
-        "On that node: crictl logs $(crictl ps -a -q --name etcd | head -1); and check the certificates below "
-        "/etc/kubernetes/pki/etcd.",
+        "Check that its --etcd-servers can be reached from the node, and the certificates that the flags of its "
+        "kube-apiserver name. To go on without a backup of it: -e upgrade_without_backup=true"
+        if external
+        else "On that node: crictl logs $(crictl ps -a -q --name etcd | head -1); and check the certificates that the "
+        "flags of its manifest name.",
     )
 
 

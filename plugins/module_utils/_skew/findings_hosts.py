@@ -7,15 +7,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import SOCKETS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_certificates import certificate_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_kubelet_config import (
+    config_after,
+    kubelet_config_findings,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_machine import machine_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_packages import package_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import versions_ahead
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_pods import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     NOTE,
@@ -29,6 +33,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import system_pods
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -47,61 +52,24 @@ def host_findings(
     mixed = len({*servers.values()}) > 1 and any(
         Version.parse(hop["from"]).minor != Version.parse(hop["to"]).minor for hop in plan.hops
     )
+    annotations = {api.name_of(node): api.annotations_of(node) for node in cluster.nodes}
     for host in hosts:
         subject = f"node/{host.name}"
         ahead = versions_ahead(plan, host.name)
-        config = cluster.kubelet_config
-        found += machine_findings(host, subject, request, config, upgraded=bool(ahead), now=now)
-        found += _certificates(host, subject, now)
+        config = config_after(host, cluster.kubelet_config)
+        found += machine_findings(host, subject, request, config, ahead=ahead, now=now)
+        if ahead and not request.rollback_safe:
+            found += kubelet_config_findings(host, subject, cluster.kubelet_config)
+        found += certificate_findings(host, subject, cluster, now)
         found += _kubelet_flags_file(host, subject, ahead)
         found += _kubelet_files(host, subject, {version.minor for version in ahead})
         found += _host_name(host, subject, ahead)
         found += _kubelet_server(host, subject, cluster, servers, mixed=mixed)
         found += _manifests(host, subject, request)
+        found += _cri_socket(host, subject, annotations.get(host.name), cluster, ahead)
+        found += _admin_conf(host, subject, cluster) if ahead and host.role == "control_plane" else []
+        found += _proxies(host, subject) if ahead and host.role == "control_plane" else []
         found += package_findings(host, subject, known.get(host.name), ahead, now)
-    return found
-
-
-def _certificates(host: Host, subject: str, now: float) -> list[Finding]:
-    found = []
-    for certificate in host.certificates:
-        left_days = (certificate["not_after"] - now) / 86400
-        path = str(certificate["path"])
-        until = datetime.fromtimestamp(certificate["not_after"], timezone.utc).strftime("%Y-%m-%d")
-        is_ca = path.rsplit("/", 1)[-1] in ("ca.crt", "front-proxy-ca.crt")
-        if left_days <= 0:
-            remedy = (
-                "A certificate authority is not renewed by kubeadm; replace it by hand."
-                if is_ca
-                else f"On {host.name}: kubeadm certs renew all, then restart the control plane's static pods. For the "
-                "kubelet's own certificate, restart the kubelet or join the node anew."
-            )
-            found.append(
-                finding(
-                    "certificate-expired",
-                    BLOCKER,
-                    subject,
-                    f"{path} expired on {until}",
-                    remedy,
-                    rules.CERTIFICATE_SOURCE,
-                )
-            )
-        elif left_days < (rules.CA_SOON_DAYS if is_ca else rules.CERTIFICATE_SOON_DAYS):
-            remedy = (
-                "Plan its replacement: kubeadm does not renew a certificate authority."
-                if is_ca
-                else "The upgrade renews the certificates of kubeadm, unless certificate renewal is turned off."
-            )
-            found.append(
-                finding(
-                    "certificate-expires-soon",
-                    WARNING,
-                    subject,
-                    f"{path} expires on {until}, in {int(left_days)} days",
-                    remedy,
-                    rules.CERTIFICATE_SOURCE,
-                )
-            )
     return found
 
 
@@ -183,10 +151,11 @@ def _authorities(host: Host, subject: str) -> list[Finding]:
             "external-ca",
             WARNING,
             subject,
-            f"not on this node: {', '.join(f'{CERTIFICATES}/{name}.key' for name in missing)}, so kubeadm cannot renew "
-            f"the certificates of {signed}",
-            "Renew them by your own means before they expire. The upgrade leaves them as they are and renews the "
-            "others. It ends with an error where one of them is not of the authority on the node, or has no key there.",
+            f"not on this node: {', '.join(f'{host.certificates_dir}/{name}.key' for name in missing)}, so kubeadm "
+            f"cannot renew the certificates of {signed}",
+            "Keep a copy of the keys with your backups, and renew the certificates by your own means. The upgrade "
+            "leaves them as they are and renews the others. It ends with an error where one of them is not of the "
+            "authority on the node, or has no key there.",
             rules.CERTIFICATE_SOURCE,
         )
     ]
@@ -203,6 +172,99 @@ def _identity(host: Host) -> str:
         seen = ", ".join(host.kubelet_groups) or "none"
         return f"the kubelet's certificate is of the groups {seen}, not of {group}"
     return ""
+
+
+def _admin_conf(host: Host, subject: str, cluster: Cluster) -> list[Finding]:
+    if host.admin_conf is not False:
+        return []
+    config = cluster.cluster_config or {}
+    endpoint = (
+        f" --control-plane-endpoint {config['controlPlaneEndpoint']}" if config.get("controlPlaneEndpoint") else ""
+    )
+    return [
+        finding(
+            "admin-conf-missing",
+            BLOCKER,
+            subject,
+            "/etc/kubernetes/admin.conf is not there, by which kubeadm reaches the API on a control-plane node",
+            f"On {host.name}, put it back for the upgrade: kubeadm init phase kubeconfig admin --kubernetes-version "
+            f"{config.get('kubernetesVersion') or 'stable-1'} --cert-dir "
+            f"{config.get('certificatesDir') or CERTIFICATES}{endpoint}",
+            rules.ADMIN_CONF_SOURCE,
+        )
+    ]
+
+
+def _proxies(host: Host, subject: str) -> list[Finding]:
+    """Proxy variables of the static pods that are not those of kubeadm's environment, which it would copy."""
+    here, kept = set(host.proxies.get("environment", [])), set(host.proxies.get("static_pods", []))
+    told = {
+        "the static pods have, and the environment of kubeadm has not": kept - here,
+        "the environment of kubeadm has, and the static pods have not": here - kept,
+        "have another value in the environment of kubeadm than in the static pods": set(
+            host.proxies.get("differing", [])
+        ),
+    }
+    parts = [f"{', '.join(sorted(names))} {what}" for what, names in told.items() if names]
+    if not parts:
+        return []
+    return [
+        finding(
+            "proxy-variables",
+            NOTE,
+            subject,
+            "; ".join(parts),
+            "Nothing: the run gives kubeadm the proxy variables of the static pods, so that they stay as they are. To "
+            "change them, set them in the extraEnvs of apiServer, controllerManager and scheduler in kubeadm-config.",
+            rules.PROXY_SOURCE,
+        )
+    ]
+
+
+def _cri_socket(
+    host: Host, subject: str, annotations: dict[str, str] | None, cluster: Cluster, ahead: list[Version]
+) -> list[Finding]:
+    """The socket in the Node's annotation, by which the first kubeadm on the way looks for the container runtime."""
+    if annotations is None or not ahead or not host.runtime_socket:
+        return []
+    told, minor = annotations.get(rules.CRI_SOCKET), ahead[0].minor
+    local = minor >= rules.CRI_SOCKET_LOCAL_SINCE or (cluster.cluster_config or {}).get("featureGates", {}).get(
+        "NodeLocalCRISocket"
+    )
+    if told is None:
+        needed = host.instance_config is False if local else True
+        if not needed or minor >= rules.CRI_SOCKET_DETECTED_SINCE:
+            return []
+        severity = BLOCKER
+        evidence = (
+            f"the Node has no annotation {rules.CRI_SOCKET}, and kubeadm {ahead[0]} ends with an error without it"
+        )
+    elif _socket(told) == _socket(host.runtime_socket):
+        return []
+    else:
+        # It is asked for where kubeadm pulls images, and is proven dead where it is one that was looked for.
+        asked = host.role == "control_plane" or minor >= rules.CRI_SOCKET_ASKED_ON_WORKERS_SINCE
+        dead = host.runtime_sockets is not None and _socket(told) in set(SOCKETS) - set(host.runtime_sockets)
+        severity = BLOCKER if asked and dead else WARNING
+        evidence = (
+            f"the Node's annotation {rules.CRI_SOCKET} is {told}, its kubelet uses {host.runtime_socket}; kubeadm "
+            f"{ahead[0]} goes by the annotation"
+        )
+    return [
+        finding(
+            "cri-socket-differs",
+            severity,
+            subject,
+            evidence,
+            f"kubectl annotate node {host.name} --overwrite {rules.CRI_SOCKET}={host.runtime_socket}",
+            rules.CRI_SOCKET_SOURCE,
+        )
+    ]
+
+
+def _socket(text: str) -> str:
+    path = text[len("unix://") :] if text.startswith("unix://") else text
+    return path[len("/var") :] if path.startswith("/var/run/") else path
 
 
 def _host_name(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:

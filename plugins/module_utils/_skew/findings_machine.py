@@ -25,34 +25,39 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 
 def machine_findings(
-    host: Host, subject: str, request: Request, kubelet_config: Json | None, *, upgraded: bool, now: float
+    host: Host, subject: str, request: Request, kubelet_config: Json, *, ahead: list[Version], now: float
 ) -> list[Finding]:
-    """`upgraded` is whether a hop of the plan has this node; `now` is in seconds since the epoch."""
+    """`kubelet_config` is what the kubelet will have, `ahead` are the versions that this node goes through.
+
+    `now` is in seconds since the epoch.
+    """
     return [
         *_cgroup(host, subject, request, kubelet_config),
         *_swap(host, subject, kubelet_config),
-        *_kernel(host, subject, request),
+        *_kernel(host, subject, request, ahead),
+        *_kernel_config(host, subject, request, ahead),
         *_disk(host, subject),
-        *(_image_disk(host, subject) if upgraded else []),
+        *(_image_disk(host, subject) if ahead else []),
         *_inodes(host, subject),
         *_leftovers(host, subject),
         *_clock(host, subject, now),
         *_runtime(host, subject, request),
+        *_sandbox(host, subject, ahead),
     ]
 
 
-def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json | None) -> list[Finding]:
+def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json) -> list[Finding]:
     if host.cgroup_version != 1 or request.target.minor < rules.CGROUP_V1_FAILS_SINCE:
         return []
-    if (kubelet_config or {}).get("failCgroupV1") is False:
+    if kubelet_config.get("failCgroupV1") is False:
         return [
             finding(
                 "cgroup-v1",
-                WARNING,
+                WARNING if request.ignores(rules.SYSTEM_VERIFICATION, host.role) else BLOCKER,
                 subject,
-                "cgroup v1; kubelet-config allows it with failCgroupV1: false",
-                "Move the node to cgroup v2: support for version 1 ends. kubeadm's preflight check SystemVerification "
-                "fails on this node and has to be ignored by name.",
+                "cgroup v1; the kubelet's configuration allows it with failCgroupV1: false, and kubeadm's check "
+                "SystemVerification fails on it",
+                f"Move the node to cgroup v2: support for version 1 ends. To put that off: {_ignore(host)}",
                 rules.CGROUP_V1_SOURCE,
             )
         ]
@@ -69,10 +74,10 @@ def _cgroup(host: Host, subject: str, request: Request, kubelet_config: Json | N
     ]
 
 
-def _swap(host: Host, subject: str, kubelet_config: Json | None) -> list[Finding]:
+def _swap(host: Host, subject: str, kubelet_config: Json) -> list[Finding]:
     if not host.swap_on:
         return []
-    if (kubelet_config or {}).get("failSwapOn") is False:
+    if kubelet_config.get("failSwapOn") is False:
         severity, remedy = NOTE, "Nothing: kubelet-config allows it with failSwapOn: false."
     else:
         severity = WARNING
@@ -110,10 +115,62 @@ def _disk(host: Host, subject: str) -> list[Finding]:
     ]
 
 
-def _kernel(host: Host, subject: str, request: Request) -> list[Finding]:
-    oldest = rules.kernel_minimum(request.target.minor)
+def _ignore(host: Host) -> str:
+    """The option that has kubeadm pass over its check of the machine."""
+    role = "worker" if host.role == "worker" else "control_plane"
+    return f"{role}_ignore_preflight_errors: [{rules.SYSTEM_VERIFICATION}]"
+
+
+def _verified(ahead: list[Version]) -> list[str]:
+    """The versions on the node's way whose kubeadm makes that check."""
+    return [str(version) for version in ahead if version.minor >= rules.SYSTEM_VERIFIED_SINCE]
+
+
+def _kernel_config(host: Host, subject: str, request: Request, ahead: list[Version]) -> list[Finding]:
+    if host.kernel_config is not False or not _verified(ahead):
+        return []
+    ignored = request.ignores(rules.SYSTEM_VERIFICATION, host.role)
+    return [
+        finding(
+            "kernel-config-unreadable",
+            NOTE if ignored else BLOCKER,
+            subject,
+            f"the configuration of the kernel {host.kernel} is in none of the places where kubeadm looks for it, such "
+            f"as /boot/config-{host.kernel}; its check SystemVerification fails on that in the hop to "
+            f"{', '.join(_verified(ahead))}",
+            "Nothing: the run ignores SystemVerification on this node."
+            if ignored
+            else f"Put the file there, or load the module configs. Where neither can be had, as in a container: "
+            f"{_ignore(host)}",
+            rules.KERNEL_SOURCE,
+        )
+    ]
+
+
+def _kernel(host: Host, subject: str, request: Request, ahead: list[Version]) -> list[Finding]:
     running = re.match(r"(\d+)\.(\d+)", host.kernel)
-    if oldest is None or running is None or (int(running[1]), int(running[2])) >= oldest:
+    if running is None:
+        return []
+    release = (int(running[1]), int(running[2]))
+    for version in ahead:
+        oldest = rules.kernel_minimum(version.minor)
+        fails = rules.SYSTEM_VERIFIED_SINCE <= version.minor < rules.OLD_KERNEL_WARNS_SINCE
+        if fails and oldest is not None and release < oldest:
+            ignored = request.ignores(rules.SYSTEM_VERIFICATION, host.role)
+            return [
+                finding(
+                    "kernel-too-old",
+                    WARNING if ignored else BLOCKER,
+                    subject,
+                    f"kernel {host.kernel}; kubeadm {version} supports {oldest[0]}.{oldest[1]} and newer, and its "
+                    f"check SystemVerification fails in the hop to {version}",
+                    "Boot a newer kernel. That of a distribution may have what is needed although its number is lower"
+                    + ("; the run ignores SystemVerification." if ignored else f": {_ignore(host)}"),
+                    rules.KERNEL_SOURCE,
+                )
+            ]
+    oldest = rules.kernel_minimum(request.target.minor)
+    if oldest is None or release >= oldest:
         return []
     return [
         finding(
@@ -227,5 +284,41 @@ def _runtime(host: Host, subject: str, request: Request) -> list[Finding]:
             f"{host.runtime_name} {since} or newer",
             f"Upgrade {host.runtime_name} to {since} or newer while the node is drained.",
             rules.RUNTIME_CONFIG_SOURCE,
+        )
+    ]
+
+
+def _sandbox(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:
+    """Whether the kubelet will go on to spare the image that every pod needs."""
+    since = rules.PINNED_SANDBOX_NEEDED_SINCE
+    if host.sandbox is None or host.sandbox.get("pinned") or not any(version.minor >= since for version in ahead):
+        return []
+    image = str(host.sandbox.get("image") or "")
+    if not image or host.sandbox.get("pinned") is None:
+        return [
+            finding(
+                "sandbox-image-not-pinned",
+                NOTE,
+                subject,
+                f"it is not known whether {host.runtime_name or 'the container runtime'} has the image of the pods' "
+                f"sandboxes pinned{f': {image} is not on the node' if image else ''}",
+                "See that one is: crictl images --pinned",
+                rules.PINNED_SANDBOX_SOURCE,
+            )
+        ]
+    cure = (
+        f'name it in pinned_images of CRI-O\'s configuration: pinned_images = ["{image}"], and systemctl reload crio'
+        if host.runtime_name == "cri-o"
+        else f"ctr -n k8s.io images label {image} io.cri-containerd.pinned=pinned"
+    )
+    return [
+        finding(
+            "sandbox-image-not-pinned",
+            WARNING,
+            subject,
+            f"{image}, the image of the pods' sandboxes, is not pinned; a kubelet from 1.{since} on removes it with "
+            "other images when the disk fills, and no pod starts where it cannot be pulled again",
+            f"On {host.name}: {cure}",
+            rules.PINNED_SANDBOX_SOURCE,
         )
     ]

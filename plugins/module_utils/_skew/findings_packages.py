@@ -30,6 +30,7 @@ def package_findings(
     """`ahead` are the versions that this node goes through, `state` is what the API tells of it."""
     return [
         *_too_new(host, subject, ahead),
+        *_sources_broken(host, subject, ahead),
         *_half_upgraded(host, subject, ahead),
         *_minors(host, subject, ahead),
         *_holds(host, subject),
@@ -54,6 +55,22 @@ def _too_new(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:
         )
         for name, package in sorted(host.packages.items())
         if package.version > ahead[0]
+    ]
+
+
+def _sources_broken(host: Host, subject: str, ahead: list[Version]) -> list[Finding]:
+    if not ahead or not host.package_sources_error:
+        return []
+    return [
+        finding(
+            "package-sources-broken",
+            BLOCKER,
+            subject,
+            f"apt cannot read its sources, and installs nothing: {host.package_sources_error}",
+            f"On {host.name}: correct or remove an entry that is named, until apt-get indextargets ends without an "
+            "error.",
+            rules.APT_SOURCES_SOURCE,
+        )
     ]
 
 
@@ -124,7 +141,8 @@ def _repositories(host: Host, subject: str, state: NodeState | None, ahead: list
                     WARNING,
                     subject,
                     f"{entry.get('file')} names {entry.get('url')}, which ended in March 2024",
-                    f"Remove the entry from {entry.get('file')}: package lists cannot be read from there any more.",
+                    f"Remove the entry from {entry.get('file')}: package lists cannot be read from there any more. The "
+                    "run reads those of its own repository alone.",
                     rules.REPOSITORY_SOURCE,
                 )
             )
@@ -141,7 +159,7 @@ def _repositories(host: Host, subject: str, state: NodeState | None, ahead: list
                 f"the package repositories are those of {', '.join(sorted(minors))}; the node is at, and goes to, "
                 f"{', '.join(sorted(expected))}",
                 "Nothing, unless node_prepare_manage_repository is false: the run names the repository of each "
-                "version. Then name it yourself before.",
+                "version, and leaves entries in other files as they are. Then name it yourself before.",
                 rules.REPOSITORY_SOURCE,
             )
         )
@@ -165,8 +183,9 @@ def _repository_keys(host: Host, subject: str, now: float) -> list[Finding]:
                         WARNING if told[0] else NOTE,
                         subject,
                         f"the key {mark[1][-16:]} in {mark[0]}, for {entry.get('url')}, {told[1]}",
-                        f"Fetch the key of the target's repository (Release.key) anew into {mark[0]}. The run does so, "
-                        "unless node_prepare_manage_repository is false, for the keyring that it manages.",
+                        f"Fetch the key of the target's repository (Release.key) anew into {mark[0]}. The run does so "
+                        "for the source that it uses where the key is the same one, prolonged, unless "
+                        "node_prepare_manage_repository is false.",
                         rules.REPOSITORY_KEY_SOURCE,
                     )
                 )

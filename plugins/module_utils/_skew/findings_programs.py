@@ -63,6 +63,7 @@ def program_findings(
     found += _kubelet_gates(cluster, [host for host in hosts if versions_ahead(plan, host.name)], kubelet, unsure)
     found += _kubelet_config(programs)
     found += _kube_proxy(programs, unsure)
+    found += _kubeadm_gates(cluster, plan)
     found += _not_asked(programs, unsure, request)
     return found
 
@@ -226,8 +227,12 @@ def _kubelet_gates(
         place = "kubeadm writes it to every node"
         found += _gate_finding(kubelet, name, value, subject, BLOCKER, place, remedy, unsure)
     for host in hosts:
-        for name, value in sorted(plain_gates(host.kubelet_gates).items()):
-            if of_cluster.get(name) != value:
+        drop_ins = plain_gates(host.kubelet_drop_ins.get("featureGates"))
+        for name, value in sorted(drop_ins.items()):
+            place, remedy = "it is in a drop-in of the node's kubelet", "Take it out of that drop-in (--config-dir)."
+            found += _gate_finding(kubelet, name, value, f"node/{host.name}", BLOCKER, place, remedy, unsure)
+        for name, value in sorted(plain_gates(host.kubelet_config.get("featureGates")).items()):
+            if of_cluster.get(name) != value and name not in drop_ins:
                 place = "it is in the node's config.yaml and not in the ConfigMap, from which kubeadm writes that file"
                 remedy = "Take it out of that file, and out of the patches that you give to kubeadm."
                 found += _gate_finding(kubelet, name, value, f"node/{host.name}", WARNING, place, remedy, unsure)
@@ -275,6 +280,36 @@ def _kube_proxy(programs: Programs, unsure: set[tuple[str, str]]) -> list[Findin
         subject, place = "configmap/kube-system/kube-proxy", "kube-proxy would not start on any node"
         remedy = f"Take featureGates.{name} out of config.conf in the ConfigMap kube-system/kube-proxy."
         found += _gate_finding(program, name, value, subject, BLOCKER, place, remedy, unsure)
+    return found
+
+
+def _kubeadm_gates(cluster: Cluster, plan: Plan) -> list[Finding]:
+    """Of the ClusterConfiguration, by the first hop whose kubeadm does not know one.
+
+    `kubeadm upgrade` only says so and goes on; it refuses what it reads from a file.
+    """
+    found = []
+    for name in sorted(plain_gates((cluster.cluster_config or {}).get("featureGates"))):
+        hop = next(
+            (hop for hop in plan.hops if not rules.kubeadm_knows_gate(name, Version.parse(hop["to"]).minor)), None
+        )
+        if hop is None:
+            continue
+        needed = plan.hops.index(hop) > 0 or rules.kubeadm_knows_gate(name, Version.parse(hop["from"]).minor)
+        found.append(
+            finding(
+                "feature-gate-unknown",
+                WARNING,
+                f"configmap/kube-system/kubeadm-config featureGates.{name}",
+                f"kubeadm {hop['to']} does not know this gate of its own, by its source. In the hop to {hop['to']} "
+                "kubeadm upgrade notes that and goes on; kubeadm init phase, kubeadm config and kubeadm certs refuse "
+                "a configuration file that has it",
+                f"kubectl -n kube-system edit configmap kubeadm-config, and take featureGates.{name} out of the "
+                "ClusterConfiguration before that hop"
+                + (f"; kubeadm up to {hop['from']} knows it, and goes by its own default without it" if needed else ""),
+                rules.KUBEADM_GATES_SOURCE,
+            )
+        )
     return found
 
 

@@ -9,6 +9,11 @@ from __future__ import annotations
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.manifests import (
+    copied_proxies,
+    proxy_variables,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import (
     Flags,
     configured_flags,
@@ -36,6 +41,7 @@ def static_pod_findings(
     if config is None:
         return []
     found = []
+    copied = _copied_proxies(static)
     for component, pods in static.items():
         by_node = {node: flags_of(api.pod_arguments(pod)) for node, pod in pods.items()}
         # The finding on removed flags speaks of these already.
@@ -46,7 +52,10 @@ def static_pod_findings(
         }
         for node, pod in pods.items():
             subject = f"pod/kube-system/{component}-{node}"
-            flags, rest = _flag_drift(component, by_node[node], config, removed), pod_drift(component, pod, config)
+            flags, rest = (
+                _flag_drift(component, by_node[node], config, removed),
+                pod_drift(component, pod, config, copied.get(node)),
+            )
             edited, behind = [*flags.edited, *rest.edited], [*flags.behind, *rest.behind]
             if edited:
                 found.append(
@@ -74,6 +83,18 @@ def static_pod_findings(
                     )
                 )
     return found
+
+
+def _copied_proxies(static: dict[str, dict[str, Json]]) -> dict[str, set[str]]:
+    """Names of the proxy variables by node that all its static pods have, so that the run keeps them."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for component in api.VERSIONED_COMPONENTS:
+        for node, pod in static.get(component, {}).items():
+            containers = dicts_of((pod.get("spec") or {}).get("containers"))
+            main = next((entry for entry in containers if entry.get("name") == component), {})
+            variables = {str(entry.get("name")): str(entry.get("value") or "") for entry in dicts_of(main.get("env"))}
+            found.setdefault(node, []).append(proxy_variables(variables))
+    return {node: set(copied_proxies(pods)) for node, pods in found.items()}
 
 
 def _flag_drift(component: str, flags: Flags, config: Json, removed: set[str]) -> Drift:

@@ -7,8 +7,12 @@
 
 from __future__ import annotations
 
+import json
+
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.budgets import FREE, NEVER, key_of_budget
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import Drains
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import some
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -21,78 +25,51 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Webhook,
     finding,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan, drained_by
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.operators import moved_by
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
+POLICY_SOURCE = "https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/"
 WEBHOOK_PRACTICE = "https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/"
 WEBHOOK_SLOW_S = 10
 # The first minor whose API servers make ServiceCIDRs, of the default one, when they start.
 SERVICE_CIDRS_SINCE = 33
 
 
-def workload_findings(cluster: Cluster, request: Request, plan: Plan) -> list[Finding]:
+def workload_findings(cluster: Cluster, request: Request, plan: Plan, drains: Drains) -> list[Finding]:
     return [
-        *_budgets(cluster, plan),
+        *_budgets(cluster, drains),
         *_deprecated(cluster, request),
         *_api_services(cluster),
         *_webhooks(cluster, plan),
     ]
 
 
-def allows_none(budget: Json) -> str:
-    """Why a budget never lets a pod go, whatever one waits for; empty where it may.
-
-    A percentage of maxUnavailable is rounded up, so only 0 % of it is none.
-    """
-    status, spec = budget.get("status") or {}, budget.get("spec") or {}
-    expected = status.get("expectedPods", 0)
-    if status.get("disruptionsAllowed", 0) > 0 or expected == 0:
-        return ""
-    if spec.get("maxUnavailable") in (0, "0", "0%"):
-        return f"maxUnavailable is {spec['maxUnavailable']}"
-    desired = status.get("desiredHealthy", 0)
-    if desired >= expected:
-        return f"it wants {desired} healthy pods of {expected}"
-    return ""
-
-
-class PodIndex:
-    """Pods by namespace and by label, so that a selector looks at few of them."""
-
-    def __init__(self, pods: list[Json]) -> None:
-        self._all: dict[str, list[Json]] = {}
-        self._labelled: dict[tuple[str, str, str], list[Json]] = {}
-        for pod in pods:
-            namespace = _namespace(pod)
-            self._all.setdefault(namespace, []).append(pod)
-            for key, value in api.labels(pod).items():
-                self._labelled.setdefault((namespace, key, value), []).append(pod)
-
-    def matching(self, namespace: str, selector: Json | None) -> list[Json]:
-        labelled = [
-            self._labelled.get((namespace, key, value), [])
-            for key, value in ((selector or {}).get("matchLabels") or {}).items()
-        ]
-        candidates = min(labelled, key=len) if labelled else self._all.get(namespace, [])
-        return [pod for pod in candidates if api.matches_selector(selector, api.labels(pod))]
-
-
-def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
-    nodes = {name for hop in plan.hops for name in drained_by(hop)}
-    index = PodIndex([pod for pod in cluster.pods if api.node_of(pod) in nodes and api.is_evictable(pod)])
-    found: list[Finding] = []
-    budgets_of: dict[str, list[str]] = {}
-    for budget in cluster.budgets:
-        selector = (budget.get("spec") or {}).get("selector")
-        pods = index.matching(_namespace(budget), selector)
-        for pod in pods:
-            budgets_of.setdefault(api.qualified(pod), []).append(api.name_of(budget))
-        if pods:
-            found += _budget(budget, pods)
+def _budgets(cluster: Cluster, drains: Drains) -> list[Finding]:
+    """What the drain's judgements of the budgets say, one finding for each budget that lets nothing go."""
+    pods = {record.key: record.pod for record in drains.records}
+    budgets_of: dict[str, set[str]] = {}
+    for entry in drains.budgets:
+        for name in _covered(entry):
+            budgets_of.setdefault(name, set()).add(entry["name"])
     pairs: dict[tuple[str, ...], list[str]] = {}
-    for pod_name, names in budgets_of.items():
-        if len(names) > 1:
-            pairs.setdefault((pod_name.split("/")[0], *sorted(names)), []).append(pod_name)
+    for pod_name, budget_names in budgets_of.items():
+        if len(budget_names) > 1:
+            pairs.setdefault((pod_name.split("/")[0], *sorted(budget_names)), []).append(pod_name)
+    covered: dict[tuple[str, str], set[str]] = {}
+    judged: dict[tuple[str, str], Json] = {}
+    for entry in drains.budgets:
+        key, its_names = (entry["namespace"], entry["name"]), _covered(entry)
+        if any(len(budgets_of[name]) > 1 for name in its_names):
+            continue  # What the drain says of it is that it overlaps.
+        covered.setdefault(key, set()).update(its_names)
+        if key not in judged or entry["verdict"] == NEVER:
+            judged[key] = entry
+    found: list[Finding] = []
+    objects = {key_of_budget(budget): budget for budget in cluster.budgets}
+    for key, entry in judged.items():
+        its_pods = [pods[name] for name in sorted(covered[key])]
+        found += _budget(objects[key], entry, its_pods, drains, cluster.eviction_webhooks)
     for (namespace, *names), pod_names in sorted(pairs.items()):
         found.append(
             finding(
@@ -108,49 +85,64 @@ def _budgets(cluster: Cluster, plan: Plan) -> list[Finding]:
     return found
 
 
-def _budget(budget: Json, pods: list[Json]) -> list[Finding]:
+def _covered(entry: Json) -> set[str]:
+    return {f"{entry['namespace']}/{name}" for name in entry["pods"]}
+
+
+def _budget(budget: Json, entry: Json, pods: list[Json], drains: Drains, eviction_webhooks: list[str]) -> list[Finding]:
     subject = f"poddisruptionbudget/{api.qualified(budget)}"
     names = some([f"{api.qualified(pod)} on {api.node_of(pod)}" for pod in pods])
-    status = budget.get("status") or {}
-    entry = api.condition(budget, "DisruptionAllowed") or {}
-    if entry.get("reason") == "SyncFailed":
-        return [
-            finding(
-                "budget-broken",
-                BLOCKER,
-                subject,
-                f"the disruption controller cannot compute it: {entry.get('message', '')}; it covers {names}",
-                "Give the pods a controller with a scale, or use minAvailable as a number.",
-                rules.BUDGET_SOURCE,
+    wait = f"a drain waits for it, up to {drains.options.wait_timeout} s (kubelet_drain_timeout_s)"
+    if entry["verdict"] == NEVER:
+        broken = (api.condition(budget, "DisruptionAllowed") or {}).get("reason") == "SyncFailed"
+        mover = moved_by(budget, pods, eviction_webhooks)
+        if mover:
+            severity = WARNING
+            evidence = f"by its numbers it never lets a pod go ({entry['reason']}), but {mover}: {wait}"
+            remedy = (
+                "See that the operator is at work, and that it has another instance to put in the place of this one. "
+                "Where nothing moves, the upgrade stops at that node."
             )
-        ]
-    never = allows_none(budget)
-    if never:
-        return [
-            finding(
-                "budget-never-allows",
-                BLOCKER,
-                subject,
-                f"{never}, so it never lets a pod go; it covers {names}",
-                "Run one replica more, or raise maxUnavailable for the time of the upgrade.",
-                rules.BUDGET_SOURCE,
-            )
-        ]
-    if status.get("disruptionsAllowed", 0) > 0 or not status.get("expectedPods", 0):
+        else:
+            severity, evidence = BLOCKER, f"{entry['reason']}, so it never lets a pod go"
+            remedy = entry["advice"] if broken else f"{entry['advice']} {_let_go(budget, pods, drains)}"
+        evidence += f"; it covers {names}"
+        if broken:
+            return [finding("budget-broken", severity, subject, evidence, remedy, rules.BUDGET_SOURCE)]
+        return [finding("budget-never-allows", severity, subject, evidence, remedy, rules.BUDGET_SOURCE)]
+    if entry["verdict"] == FREE or entry["disruptions_allowed"] > 0:
         return []
     unhealthy = [api.qualified(pod) for pod in pods if api.pod_trouble(pod)]
-    told = f"; not ready: {some(unhealthy)}" if unhealthy else ""
+    not_ready = f"; not ready: {some(unhealthy)}" if unhealthy else ""
     return [
         finding(
             "budget-used-up",
             WARNING,
             subject,
-            f"{status.get('currentHealthy', 0)} pods are healthy, {status.get('desiredHealthy', 0)} are wanted, so "
-            f"none may go now{told}; it covers {names}",
-            "Make the pods healthy before; a drain waits for it until its timeout.",
+            f"{entry['reason']}, so none may go now{not_ready}; it covers {names}",
+            f"{entry['advice'] or 'Look again in a moment.'} Until it lets one go, {wait}.",
             rules.BUDGET_SOURCE,
         )
     ]
+
+
+def _let_go(budget: Json, pods: list[Json], drains: Drains) -> str:
+    """The commands that let the pods of a budget go for the time of the upgrade."""
+    # A number of minAvailable holds for pods of whatever owner.
+    change: Json = {"maxUnavailable": None, "minAvailable": max(0, (budget["status"].get("expectedPods") or 0) - 1)}
+    if any(api.pod_trouble(pod) for pod in pods):
+        change["unhealthyPodEvictionPolicy"] = "AlwaysAllow"
+    text = (
+        f"For the time of the upgrade: kubectl -n {_namespace(budget)} patch poddisruptionbudget {api.name_of(budget)} "
+        f"--type=merge -p '{json.dumps({'spec': change}, separators=(',', ':'))}'."
+    )
+    alone = (budget.get("status") or {}).get("expectedPods") == 1 and not drains.options.surge_singletons
+    if alone and all((api.controller_of(pod) or {}).get("kind") == "ReplicaSet" for pod in pods):
+        text += (
+            " Or -e kubelet_drain_surge_singletons=true, which moves the one pod of a Deployment without an eviction "
+            "where its strategy lets the next pod start first."
+        )
+    return text
 
 
 def _deprecated(cluster: Cluster, request: Request) -> list[Finding]:
@@ -208,7 +200,22 @@ def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
     for hook in cluster.webhooks:
         subject = f"webhook/{hook['configuration']}/{hook['name']}"
         pods = "; its rules cover the creation of pods" if hook["covers_pods"] else ""
-        if not hook["ready"]:
+        asked = f"; its rules cover {', '.join(hook['covers_run'])}" if hook["covers_run"] else ""
+        if hook["url"]:
+            if hook["covers_pods"] or hook["covers_run"]:
+                found.append(
+                    finding(
+                        "webhook-by-url",
+                        WARNING,
+                        subject,
+                        f"failurePolicy is Fail and {hook['url']} answers it, of which the cluster knows no more"
+                        f"{pods}{asked}",
+                        "See that it answers, and that it does not run on one node of the cluster alone or behind what "
+                        "the upgrade restarts. Or set failurePolicy: Ignore for the time of the upgrade.",
+                        rules.WEBHOOK_SOURCE,
+                    )
+                )
+        elif not hook["ready"]:
             found.append(
                 finding(
                     "webhook-down",
@@ -219,16 +226,19 @@ def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
                     rules.WEBHOOK_SOURCE,
                 )
             )
-        elif len(set(hook["ready"])) == 1 and hook["covers_pods"]:
+        elif len(set(hook["ready"])) == 1 and (hook["covers_pods"] or hook["covers_run"]):
             found.append(
                 finding(
                     "webhook-on-one-node",
                     WARNING,
                     subject,
                     f"failurePolicy is Fail and all {len(hook['ready'])} ready endpoints of the service "
-                    f"{hook['service']} are on the node {hook['ready'][0] or 'unknown'}{pods}",
-                    "Run two replicas on two nodes: while that node is drained no pod can be created, this webhook's "
-                    "own included.",
+                    f"{hook['service']} are on the node {hook['ready'][0] or 'unknown'}{pods}{asked}",
+                    "Run two replicas on two nodes: while that node is drained, what its rules cover is refused. No "
+                    "pod "
+                    "can be created, this webhook's own included; no pod be evicted; no node cordoned or uncordoned; "
+                    "or "
+                    "no lease renewed, so that nodes count as dead.",
                     rules.WEBHOOK_SOURCE,
                 )
             )
@@ -268,7 +278,24 @@ def _webhooks(cluster: Cluster, plan: Plan) -> list[Finding]:
                     WEBHOOK_PRACTICE,
                 )
             )
-    return found
+    return [*found, *_policies(cluster, plan)]
+
+
+def _policies(cluster: Cluster, plan: Plan) -> list[Finding]:
+    return [
+        finding(
+            "admission-policy-covers-run",
+            WARNING,
+            f"validatingadmissionpolicy/{name}",
+            f"failurePolicy is Fail, it is bound to deny, and its rules cover {', '.join(covered)}: it may refuse what "
+            "the run, a kubelet or a leader does",
+            "Read its validations. Try what a run does, as its user: kubectl drain <node> --dry-run=server "
+            "--ignore-daemonsets. Leave the user of the run and system:nodes out by matchConditions.",
+            POLICY_SOURCE,
+        )
+        for name, covered in sorted(cluster.policies.items())
+        if plan.hops
+    ]
 
 
 def _covers_system_pods(hook: Webhook, system_labels: dict[str, str]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of, dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     Host,
     Json,
@@ -18,6 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     version_or_none,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import Plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
@@ -42,6 +43,7 @@ def read_host(result: Json) -> Host | None:
         hostname=str(info.get("hostname") or ""),
         role=str(info.get("role") or ""),
         kernel=str(info.get("kernel") or ""),
+        kernel_config=info.get("kernel_config"),
         time=_epoch(info.get("time")),
         clock_synchronised=clock.get("synchronised"),
         asked_at=_epoch(clock.get("asked_at")),
@@ -58,22 +60,37 @@ def read_host(result: Json) -> Host | None:
             for entry in info.get("certificates") or []
             if "path" in entry and (moment := _epoch(entry.get("not_after"))) is not None
         ],
+        certificates_used={
+            str(value) for entry in manifests for value in dict_of(entry.get("flags")).values() if value
+        },
+        external_etcd=info.get("role") == "control_plane" and etcd.get("present") is False,
         kubelet_flags=list(kubelet.get("flags") or []),
         # kubeadm_info puts the file before the name.
         empty_variables=[str(entry).rpartition(" ")[2] for entry in kubelet.get("empty_variables") or []],
         flags_file=str(kubelet.get("kubeadm_flags_file") or ""),
-        kubelet_gates=dict_of(dict_of(kubelet.get("config")).get("featureGates")),
+        kubelet_config=dict_of(kubelet.get("config")),
+        kubelet_drop_ins=dict_of(kubelet.get("drop_ins")),
+        kubelet_patches=dicts_of(kubelet.get("patches")),
         kubelet_running=str(kubelet.get("running_version") or ""),
+        admin_conf=info.get("admin_conf"),
         kubelet_server=str(info.get("kubelet_conf_server") or ""),
         advertise_address=str(dict_of(dict_of(own.get("kube-apiserver")).get("flags")).get("advertise-address") or ""),
         packages=_packages(info),
         repositories=[entry for entry in info.get("repositories") or [] if isinstance(entry, dict)],
+        package_sources_error=str(info.get("package_sources_error") or ""),
         kubelet_client=kubelet.get("client_cn") or None,
         kubelet_groups=kubelet.get("client_o"),
+        manager_states=dict_of(kubelet["manager_states"]) if "manager_states" in kubelet else None,
         instance_config=kubelet.get("instance_config_present"),
+        instance_config_values=dict_of(kubelet.get("instance_config")),
         ca_keys_missing=_keys_missing(info),
+        certificates_dir=str(info.get("certificates_dir") or CERTIFICATES),
         runtime_name=str(runtime.get("name") or ""),
         runtime_version=str(runtime.get("version") or ""),
+        runtime_socket=str(runtime.get("socket") or ""),
+        runtime_sockets=runtime.get("sockets"),
+        proxies={key: [str(name) for name in names] for key, names in dict_of(info.get("proxy_variables")).items()},
+        sandbox=dict_of(runtime.get("sandbox")) or None,
         foreign_manifests=[str(entry.get("file", "")) for entry in foreign],
         foreign_pods={str(entry.get("file", "")): str(entry.get("name") or "") for entry in foreign},
         broken_manifests={str(entry.get("file", "")): str(entry["error"]) for entry in manifests if entry.get("error")},

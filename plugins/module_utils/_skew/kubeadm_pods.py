@@ -19,8 +19,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.used import CONFIG_KEYS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import configured_flags
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Json
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import CERTIFICATES
 
-CERTIFICATES = "/etc/kubernetes/pki"
 ETCD_DATA = "/var/lib/etcd"
 FLEXVOLUMES = "/usr/libexec/kubernetes/kubelet-plugins/volume/exec"
 SYSTEM_CERTIFICATES = "/etc/ssl/certs"

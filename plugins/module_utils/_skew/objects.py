@@ -30,6 +30,8 @@ class Wanted(t.NamedTuple):
 
     target_minor: int
     helm_releases: bool = True
+    surge: bool = False
+    """Whether what a move by a rollout is judged by is read."""
 
 
 def lowest_minor(states: list[NodeState]) -> int:
@@ -41,6 +43,16 @@ def lowest_minor(states: list[NodeState]) -> int:
 def without_managed_fields(thing: Json) -> None:
     """Takes them off: much of what is read of a pod, and nothing is decided by them."""
     (thing.get("metadata") or {}).pop("managedFields", None)
+
+
+def without_other_fields(thing: Json) -> None:
+    """Takes those off a node, except who has cordoned it."""
+    metadata = thing.get("metadata") or {}
+    metadata["managedFields"] = [
+        {"manager": entry.get("manager"), "fieldsV1": {"f:spec": {"f:unschedulable": {}}}}
+        for entry in metadata.get("managedFields") or []
+        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
 
 
 def definition_of(thing: Json, ready: list[str]) -> Definition:

@@ -22,7 +22,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry impor
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd_bridge.io import RECORD, recorded_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import READYZ, ApiServers
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import helm
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     ApiServerAnswer,
@@ -39,9 +39,12 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects im
     lowest_minor,
     volume_of,
     without_managed_fields,
+    without_other_fields,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.readers import (
+    denying_policies,
     deprecated_apis,
+    eviction_webhooks,
     fail_closed_webhooks,
     ready_nodes,
 )
@@ -58,6 +61,13 @@ _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
+# What a drain that surges asks of one object after the other.
+SURGE_PATHS = {
+    "ReplicaSet": "/apis/apps/v1/replicasets",
+    "Deployment": "/apis/apps/v1/deployments",
+    "PersistentVolumeClaim": "/api/v1/persistentvolumeclaims",
+}
+
 # Objects of these lists may have a megabyte each, and are kept in parts only.
 LARGE_OBJECTS_A_PAGE = 20
 
@@ -72,9 +82,11 @@ class Reader:
         self._servers = servers
         self._deadline = deadline
         self._unreadable: dict[str, str] = {}
+        self._eviction_webhooks: list[str] = []
 
     def read(self) -> Cluster:
-        nodes, pods = (self._list(path, without_managed_fields) for path in ("/api/v1/nodes", "/api/v1/pods"))
+        nodes = self._list("/api/v1/nodes", without_other_fields)
+        pods = self._list("/api/v1/pods", without_managed_fields)
         cluster = Cluster(nodes=nodes, pods=pods, unreadable=self._unreadable)
         # The metrics of every API server are the longest answers; all else is read meanwhile.
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -101,6 +113,14 @@ class Reader:
             "apiservices", lambda: self._list("/apis/apiregistration.k8s.io/v1/apiservices"), []
         )
         cluster.webhooks = self._optional("webhooks", self._webhooks, [])
+        cluster.eviction_webhooks = self._eviction_webhooks
+        cluster.daemon_sets = self._optional("daemonsets", self._daemon_sets, None)
+        if any((api.controller_of(pod) or {}).get("kind") == "Job" for pod in cluster.pods if not api.is_finished(pod)):
+            jobs = self._optional("jobs", lambda: self._list("/apis/batch/v1/jobs", without_managed_fields), [])
+            cluster.jobs = {api.qualified(job): job for job in jobs}
+        if self._wanted.surge:
+            cluster.surge_objects = self._surge_objects()
+        cluster.policies = self._optional("validatingadmissionpolicies", self._policies, {})
         cluster.system_labels = self._optional("namespaces", self._system_labels, {})
         cluster.definitions = self._optional("customresourcedefinitions", self._definitions, [])
         cluster.volumes = self._optional("persistentvolumes", self._volumes, [])
@@ -144,19 +164,20 @@ class Reader:
         return value if isinstance(value, dict) else None
 
     def _webhooks(self) -> list[Webhook]:
-        configurations = [
-            *self._list(f"{_ADMISSION}/validatingwebhookconfigurations"),
-            *self._list(f"{_ADMISSION}/mutatingwebhookconfigurations"),
-        ]
+        validating = self._list(f"{_ADMISSION}/validatingwebhookconfigurations")
+        self._eviction_webhooks = eviction_webhooks(validating)
+        configurations = [*validating, *self._list(f"{_ADMISSION}/mutatingwebhookconfigurations")]
         found = []
         for hook in fail_closed_webhooks(configurations):
             found.append(
                 Webhook(
                     configuration=hook.configuration,
                     name=hook.name,
-                    service=f"{hook.namespace}/{hook.service}",
-                    ready=self._ready_nodes(hook.namespace, hook.service),
+                    service=f"{hook.namespace}/{hook.service}" if hook.service else "",
+                    url=hook.url,
+                    ready=self._ready_nodes(hook.namespace, hook.service) if hook.service else [],
                     covers_pods=hook.covers_pods,
+                    covers_run=hook.covers_run,
                     covers_service_cidrs=hook.covers_service_cidrs,
                     namespaces=hook.namespaces,
                     narrowed=hook.narrowed,
@@ -164,6 +185,23 @@ class Reader:
                 )
             )
         return found
+
+    def _daemon_sets(self) -> set[tuple[str, str]]:
+        return {(each["metadata"]["namespace"], api.name_of(each)) for each in self._list("/apis/apps/v1/daemonsets")}
+
+    def _surge_objects(self) -> dict[tuple[str, str, str], Json]:
+        found = {}
+        for kind, path in SURGE_PATHS.items():
+            plural = path.rpartition("/")[2]
+            things = self._optional(plural, functools.partial(self._list, path, without_managed_fields), [])
+            found.update({(kind, each["metadata"]["namespace"], api.name_of(each)): each for each in things})
+        return found
+
+    def _policies(self) -> dict[str, list[str]]:
+        return denying_policies(
+            self._list(f"{_ADMISSION}/validatingadmissionpolicies"),
+            self._list(f"{_ADMISSION}/validatingadmissionpolicybindings"),
+        )
 
     def _ready_nodes(self, namespace: str, service: str) -> list[str]:
         """Nodes of the ready endpoints of a Service, which is asked for once."""
@@ -225,11 +263,12 @@ class Reader:
 
     def _api_servers(self, pods: list[Json]) -> list[ApiServerAnswer]:
         answers = self._servers.ask(
-            api.static_pods(pods, "kube-apiserver"), ("/version", "/metrics"), timeout_s=DIRECT_TIMEOUT_S
+            api.static_pods(pods, "kube-apiserver"), (READYZ, "/version", "/metrics"), timeout_s=DIRECT_TIMEOUT_S
         )
         found = []
         for entry in answers:
             errors = []
+            readyz = entry["answers"].pop(READYZ)
             for path, answer in entry["answers"].items():
                 if answer.get("status") != 200:
                     errors.append(f"{path}: {answer.get('error') or answer.get('status')}")
@@ -238,6 +277,7 @@ class Reader:
                 ApiServerAnswer(
                     node=entry["node"],
                     address=entry["address"] or "",
+                    readyz=readyz,
                     version=_git_version(body) if entry["answers"]["/version"].get("status") == 200 else "",
                     deprecated=deprecated_apis(entry["answers"]["/metrics"].get("body", "")),
                     error="; ".join(errors),

@@ -65,6 +65,7 @@ Hop = t.TypedDict(
         "etcd_image_tag": str,
         "rollback_safe": bool,
         "extra_flags": dict[str, dict[str, str]],
+        "absent_addons": list[str],
     },
 )
 
@@ -86,10 +87,12 @@ def make_plan(
     config: Version | None,
     kube_proxy: Version | None,
     etcd_pinned: bool = False,
+    absent_addons: t.Sequence[str] = (),
 ) -> Plan:
     """Plan the hops. `config` is the version in kubeadm-config, `kube_proxy` that of the addon; None is unknown.
 
-    `etcd_pinned` says that kubeadm-config names an etcd image that this tool did not set.
+    `etcd_pinned` says that kubeadm-config names an etcd image that this tool did not set, `absent_addons` are those of
+    kubeadm that the cluster does not have.
     """
     servers = [s.api_server for s in states if s.is_control_plane and s.api_server]
     if not servers:
@@ -107,7 +110,11 @@ def make_plan(
         images=request.etcd_images,
         pinned=etcd_pinned,
     )
-    return Plan(lowest, hops=_hops(states, path, request, lowest, config, kube_proxy), etcd=path)
+    hops = _hops(states, path, request, lowest, config, kube_proxy)
+    for hop in hops:
+        if Version.parse(hop["to"]).minor >= rules.ADDON_PHASES_SINCE:
+            hop["absent_addons"] = list(absent_addons)
+    return Plan(lowest, hops=hops, etcd=path)
 
 
 def _chain(lowest: Version, highest: Version, request: Request) -> tuple[list[Version], list[Finding]]:
@@ -217,6 +224,7 @@ def _hops(
                     "etcd_image_tag": stage.image_tag,
                     "rollback_safe": False,
                     "extra_flags": {},
+                    "absent_addons": [],
                 }
             )
         before = to
@@ -224,9 +232,10 @@ def _hops(
     return hops
 
 
-def drained_by(hop: Hop) -> list[str]:
-    """The nodes of a hop that pods are moved from."""
-    return [name for name in (*hop["control_plane"], *hop["workers"]) if name not in hop["in_place"]]
+def drained_by(hop: t.Mapping[str, t.Any]) -> list[str]:
+    """The nodes that a hop drains, in their order: those whose kubelets it upgrades without their pods."""
+    kubelets = set(hop["kubelets"]) - set(hop.get("in_place") or ())
+    return [name for name in (*hop["control_plane"], *hop["workers"]) if name in kubelets]
 
 
 def _in_place(names: list[str], kubelets: dict[str, Version | None], to: Version) -> list[str]:
@@ -252,6 +261,7 @@ def _etcd_hop(states: list[NodeState], order: dict[str, int], stage: Stage) -> H
         "etcd_image_tag": stage.image_tag,
         "rollback_safe": False,
         "extra_flags": {},
+        "absent_addons": [],
     }
 
 
@@ -288,6 +298,7 @@ def _rollback_safe_hop(
             "etcd_image_tag": "",
             "rollback_safe": True,
             "extra_flags": flags_for(minor, stage.to),
+            "absent_addons": [],
         }
     ]
 

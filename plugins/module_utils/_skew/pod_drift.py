@@ -36,13 +36,13 @@ class Drift(t.NamedTuple):
     """What kubeadm-config has and the pod has not."""
 
 
-def pod_drift(component: str, pod: Json, config: Json) -> Drift:
-    """`config` is the ClusterConfiguration."""
+def pod_drift(component: str, pod: Json, config: Json, copied: t.Collection[str] | None = None) -> Drift:
+    """`config` is the ClusterConfiguration, `copied` are the proxy variables that the run keeps; None is all."""
     spec = dict_of(pod.get("spec"))
     containers = dicts_of(spec.get("containers"))
     main = next((entry for entry in containers if entry.get("name") == component), None)
     main = main if main is not None else next(iter(containers), {})
-    environment, behind = _environment(component, main, config)
+    environment, behind = _environment(component, main, config, copied)
     mounts = _mounts(component, spec, main, config)
     edited = [
         *environment,
@@ -62,7 +62,9 @@ def _named(what: str, names: t.Iterable[str]) -> list[str]:
     return [f"{what}: {', '.join(found)}"] if found else []
 
 
-def _environment(component: str, main: Json, config: Json) -> tuple[list[str], list[str]]:
+def _environment(
+    component: str, main: Json, config: Json, copied: t.Collection[str] | None
+) -> tuple[list[str], list[str]]:
     live = {str(entry.get("name")): _variable(entry) for entry in dicts_of(main.get("env"))}
     extra = {
         str(entry.get("name")): _variable(entry)
@@ -71,9 +73,13 @@ def _environment(component: str, main: Json, config: Json) -> tuple[list[str], l
     edited = [
         name
         for name, value in live.items()
-        if (value != extra[name] if name in extra else not kubeadm.may_be_proxy(component, name))
+        if (value != extra[name] if name in extra else not _is_kept(component, name, copied))
     ]
     return _named("environment", edited), _named("environment", set(extra) - set(live))
+
+
+def _is_kept(component: str, name: str, copied: t.Collection[str] | None) -> bool:
+    return kubeadm.may_be_proxy(component, name) and (copied is None or name in copied)
 
 
 def _variable(entry: Json) -> t.Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import DeprecatedApi, Json
 
@@ -38,14 +39,24 @@ def deprecated_apis(metrics: str) -> list[DeprecatedApi]:
     return found
 
 
+# What a run asks of an API server while a node is away, and what kubelets and leaders do: resource, group, operations.
+RUN_REQUESTS = (
+    ("nodes", "", ("UPDATE",)),
+    ("leases", "coordination.k8s.io", ("CREATE", "UPDATE")),
+    ("pods/eviction", "", ("CREATE",)),
+)
+
+
 class FailClosed(t.NamedTuple):
-    """A webhook with failurePolicy Fail that a Service of the cluster answers."""
+    """A webhook with failurePolicy Fail. Where no Service answers it, `url` is that of what does."""
 
     configuration: str
     name: str
     namespace: str
     service: str
+    url: str
     covers_pods: bool
+    covers_run: list[str]
     covers_service_cidrs: bool
     namespaces: Json
     narrowed: bool
@@ -57,8 +68,9 @@ def fail_closed_webhooks(configurations: list[Json]) -> list[FailClosed]:
     found = []
     for configuration in configurations:
         for hook in configuration.get("webhooks") or []:
-            service = (hook.get("clientConfig") or {}).get("service")
-            if hook.get("failurePolicy", "Fail") != "Fail" or not service:
+            client = hook.get("clientConfig") or {}
+            service = client.get("service") or {}
+            if hook.get("failurePolicy", "Fail") != "Fail":
                 continue
             found.append(
                 FailClosed(
@@ -66,8 +78,10 @@ def fail_closed_webhooks(configurations: list[Json]) -> list[FailClosed]:
                     name=str(hook.get("name", "")),
                     namespace=str(service.get("namespace", "")),
                     service=str(service.get("name", "")),
-                    covers_pods=_creates(hook, "", "pods"),
-                    covers_service_cidrs=_creates(hook, "networking.k8s.io", "servicecidrs"),
+                    url="" if service else _place(str(client.get("url", ""))),
+                    covers_pods=_covers(hook.get("rules"), "pods", "", ("CREATE",)),
+                    covers_run=covers_run(hook.get("rules")),
+                    covers_service_cidrs=_covers(hook.get("rules"), "servicecidrs", "networking.k8s.io", ("CREATE",)),
                     namespaces=hook.get("namespaceSelector") or {},
                     narrowed=bool(hook.get("objectSelector") or hook.get("matchConditions")),
                     timeout_s=int(hook.get("timeoutSeconds") or DEFAULT_WEBHOOK_TIMEOUT_S),
@@ -76,16 +90,62 @@ def fail_closed_webhooks(configurations: list[Json]) -> list[FailClosed]:
     return found
 
 
-def _creates(hook: Json, group: str, resource: str) -> bool:
-    """Whether a rule of the webhook matches the creation of the resource."""
-    cluster_scoped = resource == "servicecidrs"
+def eviction_webhooks(configurations: list[Json]) -> list[str]:
+    """Names of those webhooks whose rules are about evictions alone.
+
+    One that sees evictions among other things, as policy engines do, does not move the pods that it refuses.
+    """
+    return [
+        str(hook.get("name", ""))
+        for configuration in configurations
+        for hook in configuration.get("webhooks") or []
+        if {resource for rule in hook.get("rules") or [] for resource in rule.get("resources") or []}
+        == {"pods/eviction"}
+    ]
+
+
+def denying_policies(policies: list[Json], bindings: list[Json]) -> dict[str, list[str]]:
+    """The requests of a run that ValidatingAdmissionPolicies with failurePolicy Fail match, by their names.
+
+    One that no binding has deny, or that matches none of these, is left out.
+    """
+    bound = {
+        (binding.get("spec") or {}).get("policyName")
+        for binding in bindings
+        if "Deny" in ((binding.get("spec") or {}).get("validationActions") or [])
+    }
+    found = {}
+    for policy in policies:
+        name, spec = str((policy.get("metadata") or {}).get("name", "")), policy.get("spec") or {}
+        covered = covers_run((spec.get("matchConstraints") or {}).get("resourceRules"))
+        if name in bound and covered and spec.get("failurePolicy", "Fail") == "Fail":
+            found[name] = covered
+    return found
+
+
+def covers_run(rules: list[Json] | None) -> list[str]:
+    """Those of RUN_REQUESTS that rules of admission match."""
+    return [name for name, group, operations in RUN_REQUESTS if _covers(rules, name, group, operations)]
+
+
+def _covers(rules: list[Json] | None, name: str, group: str, operations: tuple[str, ...]) -> bool:
+    """Whether a rule matches one of the operations on a resource; ``*`` is every one, and no subresource."""
+    scope = "Cluster" if name in ("servicecidrs", "nodes") else "Namespaced"
+    resource, slash, part = name.partition("/")
+    meant = {name, "*/*", f"{resource}/*", f"*/{part}"} if slash else {name, "*", "*/*"}
     return any(
         any(entry in (group, "*") for entry in rule.get("apiGroups") or [])
-        and any(entry in (resource, "*", "*/*") for entry in rule.get("resources") or [])
-        and any(entry in ("CREATE", "*") for entry in rule.get("operations") or [])
-        and (rule.get("scope") or "*") in ("*", "Cluster" if cluster_scoped else "Namespaced")
-        for rule in hook.get("rules") or []
+        and any(entry in meant for entry in rule.get("resources") or [])
+        and any(entry in (*operations, "*") for entry in rule.get("operations") or [])
+        and (rule.get("scope") or "*") in ("*", scope)
+        for rule in rules or []
     )
+
+
+def _place(url: str) -> str:
+    """A URL without user and query, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def ready_nodes(slices: list[Json]) -> list[str]:

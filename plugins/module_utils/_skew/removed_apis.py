@@ -23,7 +23,11 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class RemovedApi(t.NamedTuple):
-    """From 1.`since` on `api_version` has none of the kinds. `lists` are paths that list the objects since then."""
+    """From 1.`since` on `api_version` has none of the kinds. `lists` are paths that list the objects since then.
+
+    None of a version that is deprecated itself: an API server notes that it was asked for one, and the next plan would
+    take that for somebody else's doing.
+    """
 
     since: int
     api_version: str
@@ -107,14 +111,9 @@ REMOVED_APIS = (
         35,
         "storage.k8s.io/v1alpha1",
         ("VolumeAttributesClass",),
-        ("/apis/storage.k8s.io/v1/volumeattributesclasses", "/apis/storage.k8s.io/v1beta1/volumeattributesclasses"),
+        ("/apis/storage.k8s.io/v1/volumeattributesclasses",),
     ),
-    RemovedApi(
-        35,
-        "storagemigration.k8s.io/v1alpha1",
-        ("StorageVersionMigration",),
-        ("/apis/storagemigration.k8s.io/v1alpha1/storageversionmigrations",),
-    ),
+    RemovedApi(35, "storagemigration.k8s.io/v1alpha1", ("StorageVersionMigration",)),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+RELEASES_SOURCE = "https://kubernetes.io/releases/"
 SKEW_POLICY = "https://kubernetes.io/releases/version-skew-policy/"
 
 # HA API servers of one cluster may differ by this many minors.
@@ -143,6 +144,10 @@ def removed_flag(component: str, name: str, minor: int) -> RemovedFlag | None:
 FEATURE_GATES_SOURCE = "https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/"
 ADMISSION_SOURCE = "https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/"
 KUBELET_CONFIG_SOURCE = "https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/"
+# The kubelet compares its policies with these files (pkg/kubelet/cm/cpumanager and memorymanager, state).
+KUBELET_STATE_SOURCE = (
+    "https://kubernetes.io/docs/tasks/administer-cluster/cpu-management-policies/#changing-the-cpu-manager-policy"
+)
 
 # kubeadm of exactly this minor takes the flag out of its own file; that of no other minor does
 # (https://github.com/kubernetes/kubernetes/pull/133779, /pull/135807).
@@ -175,6 +180,10 @@ BACKUP_MANIFEST_SOURCE = "https://github.com/kubernetes/kubernetes/issues/129364
 KUBEADM_STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 BACKUP_ENDINGS = (".bak", ".backup", ".old", ".orig", ".save", ".rpmsave", ".dpkg-old", "~")
 
+# Until then the kubelet spares the image of --pod-infra-container-image, from then on what the runtime has pinned.
+PINNED_SANDBOX_NEEDED_SINCE = 35
+PINNED_SANDBOX_SOURCE = "https://github.com/kubernetes/kubernetes/pull/133779"
+
 RUNTIME_CONFIG_NEEDED_SINCE = 38
 RUNTIME_CONFIG_SOURCE = "https://github.com/kubernetes/kubernetes/pull/139121"
 # The oldest version of a runtime that has the call RuntimeConfig, by which the kubelet learns the cgroup driver.
@@ -201,7 +210,12 @@ LEFTOVERS_BYTES = 100 * 2**20
 
 # The oldest kernel that kubeadm of a minor takes for supported (k8s.io/system-validators, which its go.mod names).
 KERNEL_SINCE: tuple[tuple[int, tuple[int, int]], ...] = ((32, (4, 19)), (34, (5, 4)))
-KERNEL_SOURCE = "https://github.com/kubernetes/system-validators/blob/v1.12.1/validators/types_unix.go"
+KERNEL_SOURCE = "https://github.com/kubernetes/system-validators/blob/v1.9.1/validators/types_unix.go"
+# kubeadm upgrade makes the check SystemVerification since this minor (https://github.com/kubernetes/kubeadm/issues/3114).
+SYSTEM_VERIFICATION = "SystemVerification"
+SYSTEM_VERIFIED_SINCE = 33
+# From this minor on an old kernel is a warning of the check (k8s.io/system-validators v1.10).
+OLD_KERNEL_WARNS_SINCE = 34
 
 
 def kernel_minimum(kubernetes_minor: int) -> tuple[int, int] | None:
@@ -221,8 +235,19 @@ CLOCK_SOURCE = "https://github.com/etcd-io/etcd/blob/main/server/etcdserver/api/
 HOSTNAME_BREAKS_IN = ("1.34.1",)
 HOSTNAME_SOURCE = "https://github.com/kubernetes/kubeadm/issues/3244"
 
+CRI_SOCKET = "kubeadm.alpha.kubernetes.io/cri-socket"
+# kubeadm writes the kubelet's instance-config.yaml since then, takes the annotation away, and does without it. From the
+# second minor on it asks the runtime on workers, too; from the third on it looks for one where both are missing.
+CRI_SOCKET_LOCAL_SINCE = 34
+CRI_SOCKET_ASKED_ON_WORKERS_SINCE = 35
+CRI_SOCKET_DETECTED_SINCE = 36
+CRI_SOCKET_SOURCE = (
+    "https://kubernetes.io/docs/tasks/administer-cluster/migrating-from-dockershim/change-runtime-containerd/"
+)
+
 KUBELET_SERVER_SOURCE = "https://github.com/kubernetes/kubernetes/issues/127316"
 PACKAGES_SOURCE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
+APT_SOURCES_SOURCE = "https://manpages.debian.org/bookworm/apt/sources.list.5.en.html"
 REPOSITORY_SOURCE = "https://kubernetes.io/blog/2023/08/15/pkgs-k8s-io-introduction/"
 REPOSITORY_KEY_SOURCE = "https://github.com/kubernetes/release/issues/3818"
 REPOSITORY_KEY_SOON_DAYS = 30
@@ -240,6 +265,51 @@ SIGNED_BY = {
     "front-proxy-ca": ("front-proxy-client",),
     "etcd/ca": ("etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"),
 }
+
+# `kubeadm upgrade apply` has phases that can be skipped since then, and looks no more for the ConfigMap of an addon
+# before it deploys it (https://github.com/kubernetes/kubernetes/pull/126032).
+ADDON_PHASES_SINCE = 32
+# The first version that leaves an addon out which kubeadm-config disables; those before looked for the ConfigMap alone.
+ADDON_DISABLED_SINCE = "1.32.1"
+ADDON_SOURCE = "https://github.com/kubernetes/kubeadm/issues/3137"
+
+# Feature gates of kubeadm itself, in featureGates of the ClusterConfiguration, with the first and the last minor that
+# know them (cmd/kubeadm/app/features/features.go, read up to KUBEADM_GATES_KNOWN_UNTIL).
+KUBEADM_GATES: dict[str, tuple[int, int]] = {
+    "PublicKeysECDSA": (19, 99),
+    "RootlessControlPlane": (22, 99),
+    "UnversionedKubeletConfigMap": (22, 25),
+    "EtcdLearnerMode": (27, 32),
+    "UpgradeAddonsBeforeControlPlane": (28, 30),
+    "WaitForAllControlPlaneComponents": (30, 34),
+    "ControlPlaneKubeletLocalMode": (31, 35),
+    "NodeLocalCRISocket": (32, 36),
+}
+KUBEADM_GATES_KNOWN_UNTIL = 36
+KUBEADM_GATES_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/features/features.go"
+
+
+def kubeadm_knows_gate(name: str, minor: int) -> bool:
+    """Whether kubeadm of a minor knows a gate of its own; of a newer kubeadm than was read, True where it may."""
+    if name not in KUBEADM_GATES:
+        return minor > KUBEADM_GATES_KNOWN_UNTIL
+    return KUBEADM_GATES[name][0] <= minor <= KUBEADM_GATES[name][1]
+
+
+# Controllers that act on nodes and pods by themselves, by the last part of their images' names, and what they do.
+RIVALS = {
+    "kured": "reboots nodes, and drains and uncordons them for that",
+    "cluster-autoscaler": "drains and deletes nodes that have little to do",
+    "descheduler": "evicts pods to balance them",
+}
+RIVALS_SOURCES = {
+    "kured": "https://kured.dev/docs/operation/",
+    "cluster-autoscaler": "https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md",
+    "descheduler": "https://sigs.k8s.io/descheduler",
+}
+
+ADMIN_CONF_SOURCE = "https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init-phase/"
+PROXY_SOURCE = "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/util/env.go"
 
 BUDGET_SOURCE = "https://kubernetes.io/docs/tasks/run-application/configure-pdb/"
 TWO_BUDGETS_SOURCE = "https://github.com/kubernetes/kubernetes/issues/75957"

@@ -58,6 +58,7 @@ def node_states(cluster: Cluster) -> list[NodeState]:
                 ready=api.is_true(node, "Ready"),
                 cordoned=api.is_cordoned(node),
                 cordoned_by=api.cordoned_by(node),
+                stale_cordon_mark=api.has_stale_mark(node),
                 tainted_by=run_of(node),
                 labels=api.labels(node),
                 movable_pods=movable[name],
@@ -105,6 +106,12 @@ def addon_versions(cluster: Cluster) -> dict[str, Version | None]:
             template = (workload.get("spec") or {}).get("template") or {}
             found[name] = version_or_none(image_tag(api.pod_image(template, name)))
     return found
+
+
+def absent_addons(cluster: Cluster) -> list[str]:
+    """Addons of kubeadm that the cluster is known not to have."""
+    workloads = {"coredns": cluster.coredns, "kube-proxy": cluster.kube_proxy}
+    return [name for name, found in workloads.items() if found is None and name not in cluster.unreadable]
 
 
 def config_version(cluster: Cluster) -> Version | None:

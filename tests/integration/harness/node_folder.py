@@ -38,7 +38,8 @@ def make_control_plane(root: Path, place: Path, name: str) -> None:
     put(root, "var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
     put(root, "var/lib/kubelet/instance-config.yaml", "kind: KubeletConfiguration\n")
     put(root, "var/lib/etcd/member/snap/db", "some data")
-    # Control groups of version 2.
+    # The configuration of the kernel, and control groups of version 2.
+    put(root, "proc/config.gz")
     put(root, "sys/fs/cgroup/cgroup.controllers")
     install(root, VERSION)
     run_kubelet(root, VERSION)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An admission webhook that says no to evictions, as a real API server calls it."""
+"""An admission webhook that answers evictions, as a real API server calls it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class _Server(ThreadingHTTPServer):
     denials_left: int
     code: int
     message: str
+    only: str
+    act: t.Callable[[str], None]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,8 +36,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        allowed = self.server.denials_left <= 0
-        self.server.denials_left -= 1
+        pod = review["request"]["name"]
+        concerned = pod.startswith(self.server.only)
+        allowed = not concerned or self.server.denials_left <= 0
+        self.server.denials_left -= concerned
+        if concerned:
+            self.server.act(pod)
         response: Json = {"uid": review["request"]["uid"], "allowed": allowed}
         if not allowed:
             response["status"] = {"code": self.server.code, "message": self.server.message}
@@ -52,9 +58,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def denying_evictions(
-    cluster: Cluster, namespace: str, place: Path, *, times: int, code: int = 403, message: str = "not today"
+    cluster: Cluster,
+    namespace: str,
+    place: Path,
+    *,
+    times: int,
+    code: int = 403,
+    message: str = "not today",
+    only: str = "",
+    act: t.Callable[[str], None] = lambda pod: None,
 ) -> t.Iterator[None]:
-    """For the time of the context, the first `times` evictions in `namespace` are denied."""
+    """For the time of the context, the first `times` evictions in `namespace` are denied.
+
+    `only` is what the names of the pods begin with that it is about. `act` is called with the name of each of them,
+    whether it is denied or not, as often as its eviction is asked for.
+    """
     certificate, key = place / "webhook.crt", place / "webhook.key"
     subprocess.run(
         [
@@ -66,7 +84,7 @@ def denying_evictions(
         capture_output=True,
     )
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.denials_left, server.code, server.message = times, code, message
+    server.denials_left, server.code, server.message, server.only, server.act = times, code, message, only, act
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)

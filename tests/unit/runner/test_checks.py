@@ -57,6 +57,24 @@ def test_anchors_of_equal_headings_are_numbered() -> None:
     assert structure.anchors("# A `b`, c!\n# A b c\n## [Link](x.md)\n") == {"a-b-c", "a-b-c-1", "link"}
 
 
+@pytest.mark.parametrize(
+    ("play", "found"),
+    [
+        ("{name: A, hosts: all, strategy: ansible.builtin.linear}", 0),
+        ("{name: A, import_playbook: b.yml}", 0),
+        ("{name: A, hosts: all}", 1),
+        ("{name: A, hosts: all, strategy: ansible.builtin.free}", 1),
+    ],
+)
+def test_plays_that_an_ansible_cfg_could_change(tmp_path: Path, play: str, found: int) -> None:
+    (tmp_path / "a.yml").write_text(f"[{play}]")
+    assert len(structure.plays_of_another_strategy([tmp_path / "a.yml"])) == found
+
+
+def test_every_play_has_its_strategy() -> None:
+    assert structure.plays_of_another_strategy(sorted((structure.ROOT / "playbooks").glob("*.yml"))) == []
+
+
 RUNTIME = """
 action_groups: {api: [gate]}
 plugin_routing: {modules: {gate: {action_plugin: evergreen.kubeadm.node_reached}}}

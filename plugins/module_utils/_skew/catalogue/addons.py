@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.catalogue.model import Entry
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, NOTE, WARNING
 
@@ -20,8 +20,34 @@ ENTRIES: tuple[Entry, ...] = (
         "`kubeadm upgrade apply` puts its own in its place: one that your nodes may not be able to pull, or "
         "one without your changes.",
         cure="Set `imageRepository`, or `dns.imageRepository`, in kubeadm-config. Or leave the addon to yourself "
-        "and skip its phase in each upgrade.",
+        "and skip its phase in each upgrade: `control_plane_skip_phases: [addon/coredns]`.",
         sources=("https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/images/images.go",),
+    ),
+    Entry(
+        id="addon-absent",
+        severities=(WARNING, NOTE),
+        title="The cluster has no kube-proxy or CoreDNS, and kubeadm would bring it",
+        meaning="The DaemonSet of kube-proxy or the Deployment of CoreDNS is not there, as where Cilium, kube-router "
+        "or Calico's eBPF took the place of kube-proxy. kubeadm from 1.32 on deploys both in each upgrade unless "
+        "kubeadm-config disables them (`proxy.disabled`, `dns.disabled`), which 1.32.0 did not look at. The run "
+        "skips the phase, and the verification fails where the addon came all the same.\n\n"
+        "kubeadm before 1.32 has no phases that could be skipped. It deploys the addon where its ConfigMap was left "
+        "behind, and a second service proxy then programs the nodes.",
+        cure="From 1.32 on nothing. Before, delete the ConfigMap that was left behind: "
+        "`kubectl -n kube-system delete configmap kube-proxy`. kubeadm takes the addon for left out then.",
+        sources=(rules.ADDON_SOURCE, "https://github.com/kubernetes/kubernetes/issues/129415"),
+    ),
+    Entry(
+        id="other-controller-active",
+        severities=(WARNING,),
+        title="Another controller drains nodes or evicts pods",
+        meaning="kured, cluster-autoscaler or the descheduler runs in the cluster. While the run drains and upgrades a "
+        "node, kured may reboot it or uncordon it, cluster-autoscaler may take it for unneeded and delete it, and the "
+        "descheduler may evict pods that have just moved, and use up their budgets.",
+        cure="Pause it for the time of the upgrade with the command of the finding, and let it work again afterwards: "
+        "scale it up to what it had, set `suspend` to false, or take the annotation off "
+        "(`weave.works/kured-node-lock-`).",
+        sources=tuple(rules.RIVALS_SOURCES.values()),
     ),
     Entry(
         id="coredns-version-unknown",
@@ -31,8 +57,8 @@ ENTRIES: tuple[Entry, ...] = (
         "Corefile from there. This tag is none of the releases that it knows, and its preflight check "
         "CoreDNSMigration fails.",
         cure="Put a release of CoreDNS in place, best the one that the running kubeadm deploys. Or leave CoreDNS "
-        "to yourself: ignore the checks CoreDNSMigration and CoreDNSUnsupportedPlugins, and skip the phase "
-        "addon/coredns.",
+        "to yourself: `control_plane_ignore_preflight_errors: [CoreDNSMigration, CoreDNSUnsupportedPlugins]` and "
+        "`control_plane_skip_phases: [addon/coredns]`.",
         sources=(coredns.SOURCE,),
     ),
     Entry(
@@ -41,9 +67,9 @@ ENTRIES: tuple[Entry, ...] = (
         title="The Corefile has plug-ins that kubeadm does not know",
         meaning="kubeadm changes the CoreDNS of the cluster, and before that checks every plug-in of the Corefile "
         "against a list. For one that is not in the list its preflight check CoreDNSUnsupportedPlugins fails.",
-        cure="Look up in the release notes of CoreDNS whether the plug-ins changed. Then add "
-        "CoreDNSUnsupportedPlugins to the preflight errors that are ignored and accept this finding: kubeadm "
-        "leaves these plug-ins as they are.",
+        cure="Look up in the release notes of CoreDNS whether the plug-ins changed. Then name the "
+        "check in `control_plane_ignore_preflight_errors: [CoreDNSUnsupportedPlugins]`: kubeadm leaves these plug-ins "
+        "as they are.",
         sources=(
             coredns.SOURCE,
             "https://github.com/kubernetes/kubeadm/issues/2830",

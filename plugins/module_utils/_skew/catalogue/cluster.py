@@ -24,10 +24,11 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="node-not-ready",
-        severities=(BLOCKER,),
+        severities=(BLOCKER, WARNING),
         title="A node is not Ready",
         meaning="The kubelet of the node reports a problem, or does not report any more. Its pods may have moved away "
-        "already, and an upgrade of such a node ends in a wait that fails.",
+        "already, and an upgrade of such a node ends in a wait that fails. A worker that the run does not touch is not "
+        "waited for, and neither is a node whose finding is accepted, except by its own upgrade.",
         cure="`kubectl describe node` shows the condition, `journalctl -u kubelet` on the node the cause. Repair "
         "it, or take the node out of the cluster and of the inventory.",
         sources=("https://kubernetes.io/docs/reference/node/node-status/",),
@@ -40,6 +41,21 @@ ENTRIES: tuple[Entry, ...] = (
         meaning="The node reports no version of its kubelet, or one that is no release of Kubernetes. Whether it goes "
         "together with the API servers cannot be judged, nor whether the node is done.",
         cure="Check that the kubelet runs and is a release: `kubelet --version` on the node.",
+    ),
+    Entry(
+        id="vendor-build",
+        severities=(WARNING,),
+        title="A program is not a release of the community",
+        meaning="The kubelet or the API server reports a version with a suffix that no release of Kubernetes has, such "
+        "as "
+        "`v1.34.4-eks-1` or `v1.34.4+vmware.1`. It is a vendor's build. It counts as the version before the suffix: it "
+        "is "
+        "not upgraded to a version that is older or the same. To a newer one it is, and then packages and images of "
+        "the "
+        "community take its place, without what the vendor changed.",
+        cure="Upgrade such a cluster by the means of its vendor. Where the change to the releases of the community is "
+        "meant, accept the finding.",
+        sources=(rules.RELEASES_SOURCE,),
     ),
     Entry(
         id="node-cordoned-by-run",
@@ -65,6 +81,15 @@ ENTRIES: tuple[Entry, ...] = (
         meaning="The run would work on a host that the cluster does not know by this name. It would wait for a node "
         "that never comes, or upgrade a machine of another cluster.",
         cure="Correct the inventory. Where a node's name differs from the host's name, tell the node's name.",
+    ),
+    Entry(
+        id="inventory-hosts-of-one-node",
+        severities=(BLOCKER,),
+        title="Several hosts of the inventory are one node",
+        meaning="Two hosts gave the same node name: one machine is in the inventory under two names, or one machine is "
+        "a copy of the other. The run would act on one of them and report both as done.",
+        cure="Leave one of the names in the inventory. Reset a machine that is a copy with `kubeadm reset`, and join "
+        "it to the cluster under a name of its own.",
     ),
     Entry(
         id="cluster-node-not-in-inventory",
@@ -182,12 +207,29 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="api-server-not-asked",
-        severities=(WARNING,),
+        severities=(BLOCKER, WARNING),
         title="An API server could not be asked by itself",
-        meaning="Each API server is asked at its own address for its version and for the deprecated APIs that it was "
-        "asked for; a balancer would give the answers of one. This one gave no usable answer. Its version is "
-        "taken from its image instead, and what deprecated APIs it saw is not known.",
-        cure="Run the check where every advertise address can be reached, such as on a control-plane node, or "
-        "through an SSH tunnel; see connecting.md. The credentials need the right to get `/metrics`.",
+        meaning="A run waits until each API server is ready before it goes to the next node, and asks each at its own "
+        "address: a load balancer would give the answers of one. Where one cannot be reached from the host that talks "
+        "to the API, or is not ready, that wait would fail, so it is a blocker. Where an API server is ready and does "
+        "not give its version or its metrics, what deprecated APIs it saw is not known.",
+        cure="Have a host talk to the API that reaches each API server: `upgrade_api_host` with a control-plane node, "
+        "or `upgrade_ssh_tunnel` through one; see connecting.md. Where that host does reach it, the log of the API "
+        "server says why it is not ready. The credentials need the right to get `/metrics` for the warning to go.",
+        passes=True,
+    ),
+    Entry(
+        id="system-pod-not-ready",
+        severities=(BLOCKER, WARNING),
+        title="A pod of kube-system has not been ready for long",
+        meaning="After each node, and at the end, a run waits until the pods of kube-system are ready. What was not "
+        "ready when the upgrade began is not waited for, and only warned of. It is compared by workload, and for "
+        "DaemonSets by node, so that it counts as well for pods that are made again; the Lease of the upgrade keeps "
+        "it until the upgrade is done. What is waited for is a blocker: kube-proxy and CoreDNS, which the upgrade "
+        "replaces, and what was ready when an unfinished upgrade began.",
+        cure="`kubectl -n kube-system describe pod` says why. Repair it, or delete a workload that nobody needs. A "
+        "blocker that has nothing to do with the upgrade can be accepted by its subject, and is not waited for then. "
+        "Where an earlier upgrade was given up: `kubectl -n kube-system delete lease evergreen-kubeadm-upgrade`.",
+        passes=True,
     ),
 )

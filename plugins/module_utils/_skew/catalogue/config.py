@@ -46,7 +46,8 @@ ENTRIES: tuple[Entry, ...] = (
         severities=(NOTE,),
         title="etcd is external",
         meaning="etcd does not run as static pods of the control-plane nodes. kubeadm only checks its version and "
-        "does not upgrade it, and nor does this collection.",
+        "does not upgrade it, and nor does this collection. A run saves a snapshot of it all the same, from a "
+        "control-plane node and with the client certificate of its kube-apiserver.",
         cure="Bring etcd to a version that the target supports before, one member at a time, with a snapshot.",
         sources=("https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/",),
     ),

@@ -22,8 +22,9 @@ ENTRIES: tuple[Entry, ...] = (
         "node, or gave kubeadm a patch.\n\n"
         "`kubeadm upgrade` writes the manifest anew, and edits by hand are lost, on this node, at the moment "
         "of its upgrade. Only names are told, since values may be secret.\n\n"
-        "What the API server and the kubelet add to the pod is not meant, nor variables of a proxy, which kubeadm "
-        "takes from its own environment whenever it runs. Labels and annotations that somebody gave the pod in the "
+        "What the API server and the kubelet add to the pod is not meant, nor variables of a proxy that all "
+        "three pods have: the run keeps them ([proxy-variables](proxy-variables.md)). Labels and annotations that "
+        "somebody gave the pod in the "
         "API go the same way as those of the manifest.",
         cure="Put flags, variables and mounts into `extraArgs`, `extraEnvs` and `extraVolumes` of kubeadm-config, and "
         "a registry of your own into `imageRepository`. Keep the rest in a patch directory that every upgrade gets. "

@@ -16,10 +16,39 @@ ENTRIES: tuple[Entry, ...] = (
         severities=(BLOCKER,),
         title="A control-plane node could not ask etcd",
         meaning="The look at etcd from a control-plane node gave no list of members: its own member does not answer, "
-        "or the certificates are not accepted. The upgrade of that node would wait for etcd in vain.",
-        cure="On the node: `crictl ps -a --name etcd`, `crictl logs` of its container, and the certificates below "
-        "`/etc/kubernetes/pki/etcd`.",
+        "or the certificates are not accepted. The upgrade of that node would wait for etcd in vain. An external etcd "
+        "is asked for the backup that the run saves.",
+        cure="On the node: `crictl ps -a --name etcd`, `crictl logs` of its container, and the certificates that the "
+        "flags of its manifest name, below `/etc/kubernetes/pki/etcd` by default.",
         passes=True,
+    ),
+    Entry(
+        id="backup-left-out",
+        severities=(WARNING,),
+        title="The run saves no backup",
+        meaning="`upgrade_without_backup` is set, or the tags of the run leave the backup out. What the upgrade "
+        "changes in etcd then cannot be taken back by a restore. The report of the run lists it as a bypass.",
+        cure="Save a backup before: `ansible-playbook evergreen.kubeadm.backup`.",
+    ),
+    Entry(
+        id="backup-not-possible",
+        severities=(BLOCKER, WARNING),
+        title="A backup cannot be saved on a control-plane node",
+        meaning="The run saves a backup before it changes anything, and what it needs for that is not there: the "
+        "member does not answer or is behind, the disk has no room, `age` or `gpg` refuses a key, or a file without "
+        "which a snapshot is of no use is missing. It is a warning where another node can save one.",
+        cure="Mend what the evidence names. To go on without a backup, set `upgrade_without_backup`; the report lists "
+        "it.",
+        passes=True,
+    ),
+    Entry(
+        id="backup-incomplete",
+        severities=(WARNING,),
+        title="A file that belongs into the backup is not on the node",
+        meaning="The archive of the node's files has the PKI and every file that the static pods name. What is named "
+        "and not there is left out, such as the key of an external CA. Without the keys of the CAs the cluster cannot "
+        "be built anew on other machines from this backup alone.",
+        cure="Keep a copy of what is missing with your backups, or take the flag out that names it.",
     ),
     Entry(
         id="etcd-views-differ",

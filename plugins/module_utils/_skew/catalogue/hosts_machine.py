@@ -20,7 +20,7 @@ ENTRIES: tuple[Entry, ...] = (
             "The kernel of this node gives the kubelet version 1 of control groups. A kubelet from 1.35 on "
             "does not start on it, and kubeadm's preflight check `SystemVerification` fails.\n\n"
             "With `failCgroupV1: false` in the ConfigMap `kube-system/kubelet-config` the kubelet starts once "
-            "more. The finding is a warning then."
+            "more. The finding is a warning then, if the run ignores that check on the node."
         ),
         cure=(
             "Boot the node with version 2: add `systemd.unified_cgroup_hierarchy=1` to the kernel's command "
@@ -48,11 +48,14 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="kernel-too-old",
-        severities=(WARNING,),
+        severities=(BLOCKER, WARNING),
         title="The kernel is older than kubeadm supports",
         meaning=(
-            "kubeadm's preflight check names the kernels that Kubernetes is tested with, and the one of this "
-            "node is older than the oldest of them for the target. kubeadm goes on with a warning. What may "
+            "kubeadm's preflight check SystemVerification names the kernels that Kubernetes is tested with, and the "
+            "one "
+            "of this node is older than the oldest of them. `kubeadm upgrade` makes the check since 1.33. kubeadm 1.33 "
+            "fails on a kernel before 4.19, such as the 4.18 of Enterprise Linux 8: a hop through 1.33 is a blocker, "
+            "unless the run ignores the check. kubeadm from 1.34 on goes on with a warning. What may "
             "fail later are single features: recursive read-only mounts, user namespaces, nftables, pressure "
             "stall information.\n\n"
             "Distributions bring features of newer kernels into older ones. The number alone does not prove "
@@ -60,9 +63,27 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         cure=(
             "Boot a newer kernel of the distribution while the node is drained. Where the distribution "
-            "vouches for its kernel with this version of Kubernetes, there is nothing to do."
+            "vouches for its kernel with this version of Kubernetes, there is nothing to do, but for the hop to 1.33: "
+            "name `SystemVerification` in `control_plane_ignore_preflight_errors` or `worker_ignore_preflight_errors`."
         ),
         sources=(rules.KERNEL_SOURCE, "https://kubernetes.io/docs/reference/node/kernel-version-requirements/"),
+    ),
+    Entry(
+        id="kernel-config-unreadable",
+        severities=(BLOCKER, NOTE),
+        title="kubeadm cannot read the configuration of the kernel",
+        meaning=(
+            "kubeadm's preflight check SystemVerification, which `kubeadm upgrade` makes since 1.33, reads with what "
+            "options the running kernel was built. It looks at `/proc/config.gz`, `/boot/config-<release>` and some "
+            "other places, and fails where the file is in none of them, as in a container of LXC."
+        ),
+        cure=(
+            "Put the file of the distribution into `/boot`, or load the kernel's module `configs`. Where neither can "
+            "be "
+            "had, name `SystemVerification` in `control_plane_ignore_preflight_errors` or "
+            "`worker_ignore_preflight_errors`."
+        ),
+        sources=(rules.KERNEL_SOURCE, "https://github.com/kubernetes/kubeadm/issues/3114"),
     ),
     Entry(
         id="disk-too-small",
@@ -167,5 +188,25 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         cure=("Upgrade the runtime while the node is drained, before the version that needs it."),
         sources=(rules.RUNTIME_CONFIG_SOURCE,),
+    ),
+    Entry(
+        id="sandbox-image-not-pinned",
+        severities=(WARNING, NOTE),
+        title="The image of the pods' sandboxes is not pinned",
+        meaning=(
+            "Each pod has a sandbox, whose image (`pause`) the runtime names in its configuration. The kubelet "
+            "removes images that it sees no container of when the disk fills. Until 1.34 it spares the image of "
+            "`--pod-infra-container-image`; that flag is gone in 1.35, and only an image that the runtime reports as "
+            "pinned is spared. containerd pins the one that it pulled itself, from 1.7.3 on, and CRI-O pins its own. "
+            "One that was imported, or that an older containerd pulled, may not be: days after a green upgrade no pod "
+            "starts where it cannot be pulled again.\n\nA note says that the runtime did not tell, or that the image "
+            "of its configuration is not on the node."
+        ),
+        cure=(
+            "`ctr -n k8s.io images label IMAGE io.cri-containerd.pinned=pinned`, on every node that is named; "
+            "containerd from 1.6.25 and 1.7.10 on goes by that label. Upgrade an older one. For CRI-O, "
+            "`pinned_images` in its configuration. `crictl images --pinned` shows it."
+        ),
+        sources=(rules.PINNED_SANDBOX_SOURCE, "https://github.com/containerd/containerd/pull/9382"),
     ),
 )

@@ -28,6 +28,21 @@ ENTRIES: tuple[Entry, ...] = (
         sources=(rules.PACKAGES_SOURCE,),
     ),
     Entry(
+        id="package-sources-broken",
+        severities=(BLOCKER,),
+        title="apt cannot read its sources",
+        meaning=(
+            "A file of `/etc/apt/sources.list.d` has an error, or two entries name one repository with different keys "
+            "(`Signed-By`). apt then reads none of its sources and installs nothing: neither the run nor unattended "
+            "upgrades."
+        ),
+        cure=(
+            "Correct or remove the entry that the evidence names. `apt-get indextargets` reads all sources without "
+            "asking any of them, and ends with the same error until then."
+        ),
+        sources=(rules.APT_SOURCES_SOURCE,),
+    ),
+    Entry(
         id="kubelet-not-restarted",
         severities=(WARNING,),
         title="The installed kubelet is not the running one",
@@ -77,7 +92,7 @@ ENTRIES: tuple[Entry, ...] = (
         meaning=(
             "apt.kubernetes.io and yum.kubernetes.io were frozen in September 2023 and ended in March 2024. A "
             "package manager that still asks there reports errors, and may fail altogether when it reads its "
-            "lists."
+            "lists. The run reads the lists of its own repository alone, and is not stopped."
         ),
         cure=(
             "Remove the entry, and its key. Each minor has a repository of its own below "
@@ -94,7 +109,7 @@ ENTRIES: tuple[Entry, ...] = (
             "going to, so that it gets no patches, and the target's packages are not found there."
         ),
         cure=(
-            "The run names the repository of each version in its own file, unless "
+            "The run names the repository of each version in its own file, where no other file does, unless "
             "`node_prepare_manage_repository` is false. Then change the minor in the address yourself before "
             "each hop."
         ),
@@ -110,8 +125,9 @@ ENTRIES: tuple[Entry, ...] = (
             "once; the copy on the node is old."
         ),
         cure=(
-            "Fetch `Release.key` of the target's repository anew into that file. The run does so for the "
-            "keyring that it manages, unless `node_prepare_manage_repository` is false."
+            "Fetch `Release.key` of the target's repository anew into that file. The run does so for the source that "
+            "it uses, unless `node_prepare_manage_repository` is false; where the repository has another key by now, "
+            "`node_prepare_key_fingerprint` has to name it."
         ),
         sources=(rules.REPOSITORY_KEY_SOURCE,),
     ),

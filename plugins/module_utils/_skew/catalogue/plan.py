@@ -60,12 +60,29 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="version-not-offered",
-        severities=(BLOCKER,),
-        title="The package repositories do not offer the target",
-        meaning="The repositories were asked for the versions of the target's minor, or `available_versions` names "
-        "some, and the target is not among them. Its packages could not be installed on any node.",
+        severities=(BLOCKER, NOTE),
+        title="It is not sure that a version can be installed",
+        meaning="A blocker has one of two causes. Either the package repositories were asked, or `available_versions` "
+        "names what they offer, and a version that the plan goes to is not among them. Or the node that is "
+        "named was to ask them and got no answer, so that nobody knows: the run would stop on each node when "
+        "it prepares it.\n\nA note says that nobody asked, since `preflight_ask_repositories` or "
+        "`node_prepare_manage_repository` is false, or since the plan was made without the nodes.",
         cure="Choose one of the versions that the evidence names. Where the version is right, see why it is not "
-        "offered: a mirror that is behind, or a `preflight_available_versions` that leaves it out.",
+        "offered: a mirror that is behind, or a `preflight_available_versions` that leaves it out. Where there "
+        "was no answer, see that the node reaches the address: its name, its route, and its proxy, which is that "
+        "of apt's configuration or of `node_prepare_environment`. Another mirror is named in "
+        "`node_prepare_repository_url`. Where the nodes have sources of their own with the version, say so: "
+        "`node_prepare_manage_repository=false`.",
+    ),
+    Entry(
+        id="repository-plain-http",
+        severities=(WARNING,),
+        title="The package repository is asked over plain http",
+        meaning="The run fetches the key of the repository from the repository, on nodes that do not have a valid one "
+        "yet. Over plain http, whoever is between can give another key and other packages, which are "
+        "installed as root. Packages alone would be safe, since the key vouches for them.",
+        cure="Use https in `node_prepare_repository_url`, or name the fingerprint of the key in "
+        "`node_prepare_key_fingerprint`: any other key is refused then.",
     ),
     Entry(
         id="acceptance-unused",

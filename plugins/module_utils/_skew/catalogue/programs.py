@@ -78,9 +78,17 @@ ENTRIES: tuple[Entry, ...] = (
         cure=(
             "Take the gate out of the place that is named: `extraArgs` of kubeadm-config, `featureGates` of "
             "the ConfigMaps `kubelet-config` or `kube-proxy`, or a flag of the kubelet. A feature that is "
-            "generally available stays on without it."
+            "generally available stays on without it.\n\n"
+            "`featureGates` of the ClusterConfiguration in kubeadm-config are kubeadm's own. They are a warning: "
+            "`kubeadm upgrade` says `Unknown feature gate flag` and goes on, while the commands of kubeadm that read "
+            "a configuration from a file refuse it. Take the gate out before the hop that is named: "
+            "`kubectl -n kube-system edit configmap kubeadm-config`."
         ),
-        sources=(rules.FEATURE_GATES_SOURCE, "https://github.com/siderolabs/talos/issues/13480"),
+        sources=(
+            rules.FEATURE_GATES_SOURCE,
+            rules.KUBEADM_GATES_SOURCE,
+            "https://github.com/siderolabs/talos/issues/13480",
+        ),
     ),
     Entry(
         id="feature-gate-locked",

@@ -14,30 +14,39 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="budget-broken",
-        severities=(BLOCKER,),
+        severities=(BLOCKER, WARNING),
         title="A PodDisruptionBudget cannot be computed",
         meaning="The disruption controller reports that it cannot compute the budget (condition `DisruptionAllowed`, "
-        "reason `SyncFailed`). It then allows no eviction, and a drain waits until its timeout.",
+        "reason `SyncFailed`). It then allows no eviction, and a drain waits until its timeout. Where an operator may "
+        "move the pods itself, as [budget-never-allows](budget-never-allows.md) tells, it is a warning.",
         cure="The message names the cause: mostly pods whose controller has no scale. Give `minAvailable` as a "
         "number, or correct the selector.",
         sources=(rules.BUDGET_SOURCE,),
     ),
     Entry(
         id="budget-never-allows",
-        severities=(BLOCKER,),
+        severities=(BLOCKER, WARNING),
         title="A PodDisruptionBudget never lets a pod go",
         meaning="The budget wants as many healthy pods as there are, or allows none to be unavailable. However long "
-        "one waits, no pod that it covers can be evicted, and the drain of each of their nodes fails.",
+        "one waits, no pod that it covers can be evicted, and the drain of each of their nodes fails. It is judged as "
+        "the drain judges it, with the options of the run: pods that are not ready may go where "
+        "`unhealthyPodEvictionPolicy` says so, and what a rule or a label leaves on the node does not count.\n\n"
+        "It is a warning where an operator may free the pods although the numbers say never: the selector names a role "
+        "(`cnpg.io/instanceRole: primary`, `spilo-role: master`), which the operator gives to another pod when it sees "
+        "the cordon; the pods are those of a custom resource; or a webhook about `pods/eviction` refuses the eviction "
+        "and its operator moves the pod. The drain waits for that until its timeout.",
         cure="Run one replica more than the budget wants, or raise `maxUnavailable` for the time of the upgrade. "
-        "For a single replica that may be down for a moment, `maxUnavailable: 1` says so.",
+        "For a single replica that may be down for a moment, `maxUnavailable: 1` says so. The pod of a Deployment with "
+        "one replica can be moved without an eviction: `kubelet_drain_surge_singletons: true`.\n\n"
+        "With a warning: be sure that the operator runs, and that it has a second instance to move to.",
         sources=(rules.BUDGET_SOURCE,),
     ),
     Entry(
         id="budget-used-up",
         severities=(WARNING,),
         title="A PodDisruptionBudget allows no disruption at the moment",
-        meaning="So many of its pods are not healthy now that no other may go. A drain waits for it, until its "
-        "timeout.",
+        meaning="So many of its pods are not healthy now that no other may go, or the budget was changed and its "
+        "status is not computed yet. A drain waits for it, until its timeout.",
         cure="Make the pods healthy before the upgrade. The evidence names those that are not ready.",
         sources=(rules.BUDGET_SOURCE,),
     ),
@@ -92,12 +101,42 @@ ENTRIES: tuple[Entry, ...] = (
         id="webhook-on-one-node",
         severities=(WARNING,),
         title="A webhook that must answer runs on one node",
-        meaning="All ready endpoints of a webhook with `failurePolicy: Fail` that covers pods are on one node. While "
-        "that node is drained no pod can be made, and so not the webhook's own either: the cluster locks "
-        "itself.",
+        meaning="All ready endpoints of a webhook with `failurePolicy: Fail` are on one node, and its rules cover "
+        "pods, "
+        "`pods/eviction`, nodes or leases. While that node is drained no pod can be made, and so not the webhook's own "
+        "either; or no pod can be evicted, no node cordoned or uncordoned, or no lease renewed, after which nodes "
+        "count "
+        "as dead. The cluster locks itself.",
         cure="Run two replicas, on two nodes, with a PodDisruptionBudget; leave the webhook's own namespace out of "
         "its rules.",
         sources=(rules.WEBHOOK_SOURCE,),
+    ),
+    Entry(
+        id="webhook-by-url",
+        severities=(WARNING,),
+        title="A webhook that must answer is named by a URL",
+        meaning="A webhook with `failurePolicy: Fail` has a `clientConfig.url` in place of a Service, and its rules "
+        "cover "
+        "pods, `pods/eviction`, nodes or leases. What answers there, and where it runs, cannot be seen in the cluster. "
+        "Where it is away, what its rules cover is refused, and that can be what the upgrade or a kubelet asks for.",
+        cure="See that it answers and that the upgrade takes nothing away that it needs. Accept the finding then, or "
+        "set "
+        "`failurePolicy: Ignore` for the time of the upgrade.",
+        sources=(rules.WEBHOOK_SOURCE,),
+    ),
+    Entry(
+        id="admission-policy-covers-run",
+        severities=(WARNING,),
+        title="A ValidatingAdmissionPolicy may refuse what the run does",
+        meaning="A policy with `failurePolicy: Fail` is bound with the action Deny, and its rules cover nodes, leases "
+        "or "
+        "`pods/eviction`. The run cordons and annotates nodes, evicts pods and holds a lease; kubelets and leaders "
+        "renew "
+        "theirs. Whether the policy lets that pass depends on its expressions. One that cannot be evaluated refuses.",
+        cure="Read its validations, and try a drain as the user of the run: `kubectl drain <node> --dry-run=server "
+        "--ignore-daemonsets`. Leave the user of the run and the group system:nodes out by matchConditions, or accept "
+        "the finding.",
+        sources=("https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/",),
     ),
     Entry(
         id="webhook-blocks-service-cidr",
@@ -131,23 +170,80 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="pod-unmanaged",
-        severities=(WARNING,),
+        severities=(BLOCKER, NOTE),
         title="Pods without a controller",
         meaning="Nothing makes these pods again once they are evicted, so a drain refuses to evict them, and the "
-        "upgrade stops at their node.",
+        "upgrade would stop at their node. With `kubelet_drain_force: true` it is a note: they are evicted, and gone.",
         cure="Give them a controller, or delete them. `kubelet_drain_force: true` evicts them all the same, and "
-        "the report names it.",
+        "the report names it. The label `cluster.x-k8s.io/drain=skip` on a pod, or a rule of "
+        "`kubelet_drain_pod_rules`, leaves it on the node.",
         sources=("https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/",),
     ),
     Entry(
         id="pod-local-data",
-        severities=(WARNING,),
+        severities=(BLOCKER, NOTE),
         title="Pods with local data",
         meaning="The emptyDir volumes of a pod are deleted with it. A drain does not know whether their data matters "
-        "and refuses, and the upgrade stops at their node.",
+        "and refuses, and the upgrade would stop at their node. With `kubelet_drain_delete_emptydir_data: true` it is "
+        "a note: the data is deleted.\n\n"
+        "Volumes with `medium: Memory` do not count, nor do those that the annotation "
+        "`cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes` of the pod names.",
         cure="Where nothing in them must stay, which is the usual case: `kubelet_drain_delete_emptydir_data: "
-        "true`. The report names it.",
+        "true`. The report names it. For some pods alone: the annotation in their template, with the names of the "
+        "volumes. The label `cluster.x-k8s.io/drain=skip` on a pod, or a rule of `kubelet_drain_pod_rules`, leaves it "
+        "on the node.",
         sources=("https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/",),
+    ),
+    Entry(
+        id="pod-of-daemonset",
+        severities=(BLOCKER,),
+        title="Pods of DaemonSets, and a drain that may not leave them",
+        meaning="A DaemonSet makes its pod again on a cordoned node. A drain that is not told to leave such pods "
+        "refuses, and the upgrade would stop at the first node.",
+        cure="Take `kubelet_drain_ignore_daemonsets: false` out of your variables; the default is true.",
+        sources=("https://kubernetes.io/docs/tasks/administer-cluster/safely-drain-node/",),
+    ),
+    Entry(
+        id="pod-stuck-terminating",
+        severities=(BLOCKER, WARNING),
+        title="Pods that should be gone",
+        meaning="The pod was deleted, its grace period is over, and it is still there. A drain waits for it as for any "
+        "other pod, until its timeout. It is a blocker where a finalizer has held it for longer than a drain waits, "
+        "and a warning where it was so for less, or where only the kubelet has to confirm that it stopped.",
+        cure="See why the controller of the finalizer does not take it off. Where that controller is gone, take the "
+        "finalizer off by hand, as the finding says.",
+        sources=("https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/",),
+    ),
+    Entry(
+        id="pod-grace-too-long",
+        severities=(WARNING,),
+        title="Pods that may take longer to stop than a drain waits",
+        meaning="The pod's `terminationGracePeriodSeconds` is more than the drain's timeout. Where its program needs "
+        "that long, the drain of its node ends with a failure before the pod has stopped.",
+        cure="Raise `kubelet_drain_timeout_s` above the grace period, or stop these pods before the upgrade.",
+        sources=("https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",),
+    ),
+    Entry(
+        id="pod-never-completes",
+        severities=(BLOCKER,),
+        title="Pods that the drain waits for and that never end",
+        meaning="A rule of `kubelet_drain_pod_rules` or the label `cluster.x-k8s.io/drain` says that the drain waits "
+        "until the pod has ended by itself. With `restartPolicy: Always` its containers are started again each time, "
+        "and the drain ends with its timeout.",
+        cure="Use that behaviour for the pods of Jobs alone.",
+        sources=("https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy",),
+    ),
+    Entry(
+        id="job-not-repeatable",
+        severities=(WARNING,),
+        title="Jobs that fail with the eviction of their pod",
+        meaning="An evicted pod counts as a failure of its Job. With `backoffLimit: 0`, or where the limit is reached, "
+        "the Job makes no other pod, and its work is lost. A `podFailurePolicy` that ignores `DisruptionTarget` "
+        "prevents that.",
+        cure="Begin the upgrade when the Job is done, or have the drain wait for it: the label "
+        "`cluster.x-k8s.io/drain=wait-completed` on the pod, or a rule of `kubelet_drain_pod_rules` with the behaviour "
+        "`wait_completed`, and a `kubelet_drain_timeout_s` that is long enough.",
+        sources=("https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy",),
     ),
     Entry(
         id="volume-pinned",
@@ -162,12 +258,13 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="pod-tolerates-everything",
-        severities=(WARNING,),
+        severities=(NOTE,),
         title="Pods that may come back to a cordoned node",
-        meaning="A cordoned node has the taint `node.kubernetes.io/unschedulable`. A pod that tolerates every taint "
-        "may be placed on it again right after its eviction, and the drain goes in a circle until its "
-        "timeout.",
-        cure="Name the taints in the tolerations. What must run on each node belongs into a DaemonSet.",
+        meaning="A cordoned node has the taint `node.kubernetes.io/unschedulable`. A pod that tolerates it, as network "
+        "operators and the DaemonSets of OpenKruise do, may be placed on the node again right after its eviction. The "
+        "drain leaves what comes back where it is, with a warning, as it does with the pods of DaemonSets.",
+        cure="Nothing for the upgrade. Where such a pod is to move, name the taints in its tolerations. What must run "
+        "on each node belongs into a DaemonSet.",
         sources=("https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/",),
     ),
     Entry(
@@ -184,13 +281,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="capacity-short",
         severities=(WARNING,),
-        title="The pods of the largest node have no room elsewhere",
+        title="The pods of the nodes that are away have no room elsewhere",
         meaning="The pods that are moved from the node that asks for most were put, by their requests, node selectors "
         "and tolerations, on the other nodes that take pods, the largest pod first. Some found no place. They "
-        "would be Pending while their node is away.\n\n"
+        "would be Pending while their node is away. With `upgrade_worker_serial` it is the group of workers that is "
+        "upgraded at the same time.\n\n"
         "It is an estimate: affinity, spread constraints and volumes are not looked at.",
-        cure="Add a node for the time of the upgrade, scale something down, or lower requests that are higher than "
-        "the use.",
+        cure="Add a node for the time of the upgrade, scale something down, lower requests that are higher than "
+        "the use, or upgrade fewer workers at a time.",
         sources=("https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",),
     ),
 )

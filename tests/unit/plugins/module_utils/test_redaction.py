@@ -25,6 +25,8 @@ CERTIFICATE_KEY = hashlib.sha256(b"certificate key").hexdigest()
 AWS_ID, AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG" + "/bPxRfiCYEXAMPLEKEY"
 GITHUB = "ghp" + "_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 WORD = "hunter" + "2x"
+AGE = "AGE-SECRET" + "-KEY-1" + "QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSQKQAA8"
+SLACK = "https://hooks.slack.com/" + "services/T012AB3CD/B045EF6GH/aB3dE6gH9jK2mN5pQ8sT1vW4"
 
 SECRETS = {
     "bearer token": (f"Authorization: Bearer {JWT}", JWT),
@@ -80,6 +82,35 @@ SECRETS = {
     "key of encryption at rest": ("keys:\n- name: key1\n  secret: c2VjcmV0IGlzIHNlY3VyZQ==\n", "c2VjcmV0IGlz"),
     "key of a cloud's storage": (f"AccountName=x;AccountKey={WORD}==;", WORD),
     "token of GitHub": (f"said {GITHUB}", GITHUB[:20]),
+    "environment, a short name": (f"SMTP_PASS={WORD} HOME=/root", WORD),
+    "pass in YAML": (f"smtp:\n  pass: {WORD}\n", WORD),
+    "pass in JSON": (f'{{"user":"x","pass":"{WORD}"}}', WORD),
+    "pass in a command": (f"docker run -e PASS={WORD} x", WORD),
+    "pass as a flag": (f"tool --smtp-pass {WORD}", WORD),
+    "pass in a name of two words": (f"smtpPass: {WORD}", WORD),
+    "passcode": (f"passcode={WORD}", WORD),
+    "key of a wireless network": (f"    psk: {WORD}", WORD),
+    "PIN": ("SOFTHSM_PIN=123456", "123456"),
+    "PIN of a token in JSON": ('{"pin": "123456"}', "123456"),
+    "environment in a manifest, the value first": (f"    - value: {WORD} more\n      name: DB_PASSWORD\n", WORD),
+    "environment in quotes, the value first": (f"    - value: '{WORD}'\n      name: 'DB_PASSWORD'\n", WORD),
+    "environment in JSON, the value first": (f'[{{"value":"{WORD}","name":"API_TOKEN"}}]', WORD),
+    "key of age": (f"# public key: age1x\n{AGE}\n", AGE[:40]),
+    "key of age alone": (AGE, AGE[:40]),
+    "webhook of Slack": (SLACK, "T012AB3CD"),
+    "webhook of Slack in a configuration": (f"slack_api_url: '{SLACK}'", "B045EF6GH"),
+    "webhook of Discord": ("POST https://discord.com/api/webhooks/12345/" + WORD, WORD),
+    "key of Stripe": ("sk" + "_live_" + "4eC39HqLyjWDarjtT1zdp7dc", "4eC39HqLyj"),
+    "login of curl": (f"curl -u robot:{WORD} https://x.example", WORD),
+    "login of curl in quotes": (f"curl --user 'robot:{WORD}' https://x.example", WORD),
+    "login of curl in a list of Go": (f'exec ["curl","-u","robot:{WORD}"]', WORD),
+    "source of MySQL": (f"robot:{WORD}@tcp(db.example:3306)/shop", WORD),
+    "source of MySQL with signs": (f'dsn="robot:a@b/{WORD}@tcp(db.example:3306)/shop"', WORD),
+    "password with a slash in a URL": (f"http://robot:pa/{WORD}@proxy.example:3128", WORD),
+    "password with a slash and an at sign in a URL": (f"http://robot:p/a@{WORD}@proxy.example:3128", WORD),
+    "key in hexadecimal": (f"aes_key: {CERTIFICATE_KEY}", CERTIFICATE_KEY),
+    "key in hexadecimal, in a file of variables": (f"KEY={CERTIFICATE_KEY[:32]}", CERTIFICATE_KEY[:32]),
+    "key in hexadecimal, in JSON": (f'{{"aesKey":"{CERTIFICATE_KEY.upper()}"}}', CERTIFICATE_KEY.upper()),
 }
 
 
@@ -114,6 +145,26 @@ KEPT = [
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     "/srv/upgrade_of_Friday/artifacts/diagnostics/20261122T002634Z-01f0/worker-1/kubelet-log-of-the-node",
     "/SRV/Upgrade1/Artifacts/Diagnostics/Run20261122T002634Z/Worker1/Kubelet/Log",
+    "pod/pass-through-0 and web-pass-7d9f8bcd5-x2x9k are Running",
+    "passive: 3, passed=4, compass: north, bypass=yes, PASSED: 12",
+    "On the second pass: 3 pods",
+    "[PASS] 1.1.1 Ensure that the API server pod specification file permissions are set",
+    "Pin: version 1.34.4-*\nPin-Priority: 1001",
+    "spin: 1234, shipping: 5678",
+    f"containerd://{CERTIFICATE_KEY} Running",
+    f"CONTAINER  IMAGE\n{CERTIFICATE_KEY[:13]}  {CERTIFICATE_KEY}",
+    f"https://registry.example:5000/img@sha256:{CERTIFICATE_KEY}",
+    f"registry.example:5000/img:v1@sha256:{CERTIFICATE_KEY}",
+    f"SHA256 Fingerprint={':'.join(CERTIFICATE_KEY[i : i + 2] for i in range(0, 64, 2)).upper()}",
+    f"fingerprint: {CERTIFICATE_KEY}",
+    'podUID="0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9" key="kube-system/coredns"',
+    "signing key: DE15B14486CD377B9E876E1A234654DA9A296436",
+    "GET http://localhost:8080/users/me@example.com/x",
+    "https://host.example/path:x@y?z=a:b@c",
+    "sudo -u postgres psql, docker run --user 1000:1000 x, journalctl -u kubelet: ok",
+    "    - value: info\n      name: LOG_LEVEL\n    - name: MODE\n      value: fast\n",
+    '[{"name":"A","value":"1"},{"name":"DB_HOST","value":"db"}]',
+    "disk-0123 task-sk-runner-abcdefghijklmnopqrst",
     "10.96.0.1:443 v1.35.4 node1.example.org kube-proxy-abcde",
 ]
 

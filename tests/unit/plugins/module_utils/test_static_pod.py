@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags, image_tag
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import (
+    certificates_dir,
+    container_flags,
+    image_tag,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,29 @@ def test_container_flags(container: dict[str, object], flags: dict[str, str]) ->
 )
 def test_image_tag(image: str, tag: str) -> None:
     assert image_tag(image) == tag
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({}, ""),
+        ({"kube-apiserver": {"client-ca-file": "/etc/kubernetes/ssl/ca.crt"}}, "/etc/kubernetes/ssl"),
+        ({"kube-controller-manager": {"root-ca-file": "/srv/pki/ca.crt"}}, "/srv/pki"),
+        # A member of its own CA.
+        ({"etcd": {"trusted-ca-file": "/srv/etcd/ca.crt"}}, ""),
+        # Of one's own making: the others still say it.
+        (
+            {
+                "kube-apiserver": {
+                    "client-ca-file": "/etc/bundle/ca.crt",
+                    "tls-cert-file": "/srv/pki/apiserver.crt",
+                    "service-account-signing-key-file": "/srv/pki/sa.key",
+                }
+            },
+            "/srv/pki",
+        ),
+        ({"kube-apiserver": {"client-ca-file": "/etc/bundle.pem", "tls-cert-file": "apiserver.crt"}}, ""),
+    ],
+)
+def test_the_folder_of_certificates(flags: dict[str, dict[str, str]], expected: str) -> None:
+    assert certificates_dir(flags) == expected

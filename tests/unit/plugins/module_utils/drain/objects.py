@@ -28,17 +28,19 @@ def pod(
     empty_dir: bool = False,
     conditions: list[Json] | None = None,
     labels: Json | None = None,
+    tolerations: list[Json] | None = None,
+    grace: int = 30,
     **metadata: t.Any,
 ) -> Json:
     volumes: list[Json] = [{"name": "host", "hostPath": {"path": "/"}}]
     if empty_dir:
-        volumes.append({"name": "cache", "emptyDir": {"medium": "Memory"}})
+        volumes.append({"name": "cache", "emptyDir": {}})
     found = {"namespace": "n", "name": name, "uid": f"uid-{name}", "labels": labels or {}, **metadata}
     if owners:
         found["ownerReferences"] = owners
     return {
         "metadata": found,
-        "spec": {"volumes": volumes},
+        "spec": {"volumes": volumes, "tolerations": tolerations or [], "terminationGracePeriodSeconds": grace},
         "status": {"phase": phase, "conditions": READY if conditions is None else conditions},
     }
 

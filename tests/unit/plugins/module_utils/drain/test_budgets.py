@@ -63,6 +63,7 @@ SYNC_FAILED["status"]["conditions"] = [{"type": "DisruptionAllowed", "reason": "
 )
 def test_verdict_of_one_budget(found: Json, ready: int, verdict: str, reason: str) -> None:
     """`ready` pods that are Ready are to be evicted; without any, one that is not, behind AlwaysAllow."""
+    assert not ready or bool(budgets.allows_none(found)) is (verdict == "can_never_succeed")
     pods = [pod(f"p{number}") for number in range(ready)]
     if not pods:
         pods = [pod("p", conditions=UNREADY)]
@@ -92,19 +93,23 @@ def test_surging_is_no_way_for_more_than_one() -> None:
     assert "surge" not in budgets.judge(budget(0, 3, 3, 3), [pod("a")]).advice
 
 
-def test_gates_are_the_budgets_that_evictions_take_from() -> None:
-    web: Json = {"selector": {"matchLabels": {"app": "web"}}}
-    db: Json = {"selector": {"matchLabels": {"app": "db"}}, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
-    both: Json = {"selector": {"matchLabels": {"tier": "x"}}}
-    records = [
-        record(pod("free")),
-        record(pod("web", labels={"app": "web"})),
-        record(pod("sick", labels={"app": "db"}, conditions=UNREADY)),
-        record(pod("two", labels={"app": "web", "tier": "x"})),
-        record(pod("going", labels={"app": "web"}, **TERMINATING), "wait"),
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({}, None),
+        ({"app": "web"}, "web"),
+        ({"app": "db"}, "db"),
+        ({"app": "web", "tier": "x"}, None),
+        ({"tier": "x"}, "b"),
+    ],
+)
+def test_the_one_budget_of_a_pod(labels: Json, expected: str | None) -> None:
+    there = [
+        budget(1, 2, 1, 2, name=name, selector={"matchLabels": selector})
+        for name, selector in (("web", {"app": "web"}), ("db", {"app": "db"}), ("b", {"tier": "x"}))
     ]
-    found = [budget(1, 2, 1, 2, name="web", **web), budget(0, 0, 1, 1, name="db", **db), budget(1, 1, 0, 1, **both)]
-    assert budgets.gates(found, records) == {records[1].uid: ("n", "web")}
+    found = budgets.gate_of(pod(labels=labels), there)
+    assert (found["metadata"]["name"] if found else None) == expected
 
 
 @pytest.mark.parametrize(
@@ -145,3 +150,18 @@ def test_two_budgets_for_a_pod_never_let_it_go() -> None:
     assert [entry["verdict"] for entry in entries] == ["can_never_succeed"] * 2
     message, _hint = budgets.stuck(entries) or ("", "")
     assert "n/x for a (pod a has the budgets x and y" in message
+
+
+def test_a_budget_that_lets_none_go_is_told_with_its_pods_and_what_moves_it() -> None:
+    """The budget over the one primary of a database, which its operator moves when it sees the cordon."""
+    role: Json = {"cnpg.io/cluster": "orders", "cnpg.io/instanceRole": "primary"}
+    primary = budget(0, 1, 1, 1, name="orders-primary", minAvailable=1, selector={"matchLabels": role})
+    message, hint = budgets.stuck(budgets.analyse([primary], [record(pod("orders-1", labels=role))])) or ("", "")
+    assert message == (
+        "These budgets let no pod go as they are: n/orders-primary for orders-1 "
+        "(1 pods must be healthy and only 1 are expected to exist)."
+    )
+    assert hint.startswith(budgets.OPERATORS_WAY) and "Run one replica more" in hint
+    # The label has moved.
+    moved = record(pod("orders-1", labels={**role, "cnpg.io/instanceRole": "replica"}))
+    assert budgets.analyse([primary], [moved]) == []

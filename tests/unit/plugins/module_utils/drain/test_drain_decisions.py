@@ -13,7 +13,13 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.errors import ApiStatusError, ApiUnreachable
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import answers, cordon, decisions
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options, PodRecord
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import (
+    CORDON_TAINT,
+    Options,
+    PodRecord,
+    scheduled_at,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import is_evictable
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.drain.objects import (
     TERMINATING,
     owned_by,
@@ -77,6 +83,13 @@ MIRROR: Json = {"annotations": {"kubernetes.io/config.mirror": "x"}}
         (pod(owners=owned_by("DaemonSet", "lost")), Options(force=True), "evict", ["movable"], 1),
         # Another API group's DaemonSet is a controller like any other.
         (pod(owners=owned_by("DaemonSet", "agent", "apps.kruise.io/v1")), NONE, "evict", ["movable"], 0),
+        (pod(owners=WEB, grace=3600), Options(wait_timeout=900), "evict", ["movable"], 1),
+        (pod(owners=WEB, grace=900), Options(wait_timeout=900), "evict", ["movable"], 0),
+        # The task's own grace period counts, and without any time nobody waits.
+        (pod(owners=WEB, grace=3600), Options(wait_timeout=900, grace=60), "evict", ["movable"], 0),
+        (pod(owners=WEB), Options(wait_timeout=900, grace=1800), "evict", ["movable"], 1),
+        (pod(owners=WEB, grace=3600), Options(wait_timeout=0), "evict", ["movable"], 0),
+        (pod(phase="Failed", grace=3600), Options(wait_timeout=900), "evict", ["finished (Failed)"], 0),
         (pod(empty_dir=True, **MIRROR), NONE, "skip", ["a static pod, which only the kubelet can stop"], 0),
         (pod(empty_dir=True, **TERMINATING), NONE, "wait", ["terminating already"], 0),
         (pod(owners=WEB, **TERMINATING), Options(grace=60), "wait", ["terminating already"], 0),
@@ -111,10 +124,128 @@ def test_a_refusal_names_every_pod_and_each_way_out() -> None:
     assert decisions.refusal(records[:1]) is None
 
 
+EVERYTHING: list[Json] = [{"operator": "Exists"}]
+CAME_LATER = "it came after the cordon, whose taint it tolerates"
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "decision"),
+    [
+        (pod(owners=WEB, tolerations=EVERYTHING), NONE, "returns"),
+        (pod(owners=WEB, tolerations=[{"key": CORDON_TAINT, "operator": "Exists"}]), NONE, "returns"),
+        (pod(owners=WEB, tolerations=[{"key": CORDON_TAINT, "effect": "NoSchedule"}]), NONE, "returns"),
+        # It was on its way when the node was cordoned.
+        (pod(owners=WEB), NONE, "evict"),
+        (pod(owners=WEB, tolerations=[{"operator": "Exists", "effect": "NoExecute"}]), NONE, "evict"),
+        (pod(owners=WEB, tolerations=[{"key": "node-role.kubernetes.io/control-plane"}]), NONE, "evict"),
+        (pod(), NONE, "refuse"),
+        # It stays, so nobody has to agree to its loss.
+        (pod(tolerations=EVERYTHING), NONE, "returns"),
+        (pod(owners=WEB, tolerations=EVERYTHING, empty_dir=True), NONE, "returns"),
+        (pod(owners=owned_by("DaemonSet", "agent", "apps.kruise.io/v1alpha1"), tolerations=EVERYTHING), ALL, "returns"),
+        (pod(owners=AGENT, tolerations=EVERYTHING), NONE, "refuse"),
+        (pod(owners=AGENT, tolerations=EVERYTHING), ALL, "skip"),
+        (pod(tolerations=EVERYTHING, phase="Succeeded"), NONE, "evict"),
+        (pod(owners=WEB, tolerations=EVERYTHING, **TERMINATING), NONE, "wait"),
+        (pod(owners=WEB, tolerations=EVERYTHING, labels={"cluster.x-k8s.io/drain": "skip"}), NONE, "skip"),
+        (
+            pod(owners=WEB, tolerations=EVERYTHING, labels={"cluster.x-k8s.io/drain": "wait-completed"}),
+            NONE,
+            "wait_completed",
+        ),
+    ],
+)
+def test_what_comes_after_the_cordon(found: Json, options: Options, decision: str) -> None:
+    record = decisions.classify(found, "w1", options, {("n", "agent")}, after_cordon=True)
+    assert record.decision == decision
+    if decision == "returns":
+        assert record.reasons == [CAME_LATER] and not record.leaves
+        assert decisions.refusal([record]) is None
+    # What was there when the node was cordoned is evicted, whatever it tolerates.
+    there = decisions.classify({**found, "metadata": found["metadata"]}, "w1", ALL, {("n", "agent")})
+    assert there.decision != "returns"
+
+
+def test_a_pod_that_returns_is_told_with_what_keeps_it() -> None:
+    digest = {"labels": {"pod-template-hash": "abc"}}
+    found = pod(owners=owned_by("ReplicaSet", "operator-abc"), tolerations=EVERYTHING, **digest)
+    kept = decisions.classify(found, "w1", NONE, set(), after_cordon=True)
+    assert kept.warnings == [f"left on the cordoned node, of Deployment n/operator: {CAME_LATER}"]
+    alone = decisions.classify(pod(tolerations=EVERYTHING), "w1", NONE, set(), after_cordon=True)
+    assert alone.warnings == [f"left on the cordoned node, without a controller: {CAME_LATER}"]
+
+
+def test_a_workload_that_comes_back_twice_is_evicted_no_more() -> None:
+    """Of a controller that binds its pods to the node itself, which needs no toleration."""
+
+    def came(*found: tuple[str, str]) -> list[PodRecord]:
+        return [
+            decisions.classify(pod(name, owners=owned_by("Gang", owner)), "w1", NONE, set(), after_cordon=True)
+            for name, owner in found
+        ]
+
+    # Three pods of one workload in one look are one return.
+    first = came(("a-1", "a"), ("a-2", "a"), ("a-3", "a"), ("b-1", "b"))
+    counts = decisions.count_returns(first, {})
+    assert [record.decision for record in first] == ["evict"] * 4
+    second = came(("a-4", "a"), ("c-1", "c"))
+    counts = decisions.count_returns(second, counts)
+    assert [record.decision for record in second] == ["returns", "evict"]
+    assert second[0].reasons == ["its workload came back 2 times although the node is cordoned"]
+    assert "of Gang n/a" in second[0].warnings[0]
+    third = came(("b-2", "b"))
+    decisions.count_returns(third, counts)
+    assert third[0].decision == "returns"
+
+
+def test_a_rollout_is_the_same_workload_and_another_node_is_not() -> None:
+    def came(node: str, revision: str) -> PodRecord:
+        found = pod(owners=owned_by("ReplicaSet", f"web-{revision}"), labels={"pod-template-hash": revision})
+        return decisions.classify(found, node, NONE, set(), after_cordon=True)
+
+    counts = decisions.count_returns([came("w1", "aaa"), came("w2", "aaa")], {})
+    again, elsewhere = came("w1", "bbb"), came("w3", "bbb")
+    decisions.count_returns([again, elsewhere], counts)
+    assert (again.decision, elsewhere.decision) == ("returns", "evict")
+
+
+def test_pods_that_nobody_controls_are_bounded_too() -> None:
+    counts: dict[decisions.Workload, int] = {}
+    seen = []
+    for number in range(4):
+        record = decisions.classify(pod(f"p{number}"), "w1", ALL, set(), after_cordon=True)
+        counts = decisions.count_returns([record], counts)
+        seen.append(record.decision)
+    assert seen == ["evict", "returns", "returns", "returns"]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "is_one"),
+    [
+        ("apps/v1", True),
+        ("apps.kruise.io/v1alpha1", False),
+        ("apps.kruise.io/v1", False),
+        ("extensions/v1beta1", False),
+    ],
+)
+def test_plan_and_drain_agree_on_what_a_daemonset_is(api_version: str, is_one: bool) -> None:
+    found = pod(owners=owned_by("DaemonSet", "agent", api_version))
+    assert is_evictable(found) is not is_one
+    assert decisions.classify(found, "w1", ALL, {("n", "agent")}).decision == ("skip" if is_one else "evict")
+
+
 def status_error(
-    status: int, message: str = "", *, cause: str = "", detail: str = "", retry_after: float | None = None
+    status: int,
+    message: str = "",
+    *,
+    cause: str = "",
+    detail: str = "",
+    retry_after: float | None = None,
+    of: str = "",
 ) -> ApiStatusError:
-    body = {"details": {"causes": [{"reason": cause, "message": detail}]}} if cause else {}
+    body: Json = {"details": {"causes": [{"reason": cause, "message": detail}]}} if cause else {}
+    if of:
+        body = {"kind": "Status", "details": {"name": "p", "kind": of}}
     return ApiStatusError(status, "", message, body, retry_after)
 
 
@@ -127,7 +258,11 @@ RBAC = 'pods "p" is forbidden: User "u" cannot create resource "pods/eviction" i
     ("error", "after_outage", "expected"),
     [
         (None, False, ("evicted", 0.0, None)),
-        (status_error(404), False, ("gone", 0.0, None)),
+        (status_error(404, 'pods "p" not found', of="pods"), False, ("gone", 0.0, None)),
+        # Of a load balancer, of an API server without that path, of another kind.
+        (status_error(404, "<html>404 Not Found</html>"), False, ("retry", 7.0, "api_server")),
+        (status_error(404, "the server could not find the requested resource"), False, ("retry", 7.0, "api_server")),
+        (status_error(404, 'nodes "p" not found', of="nodes"), False, ("retry", 7.0, "api_server")),
         (
             status_error(409, "Precondition failed: UID in precondition: a, UID in object meta: b"),
             False,
@@ -142,13 +277,21 @@ RBAC = 'pods "p" is forbidden: User "u" cannot create resource "pods/eviction" i
         ),
         (status_error(429, "too many requests", retry_after=3), False, ("retry", 3.0, "flow_control")),
         (status_error(429, DENIED), False, ("retry", 7.0, "webhook")),
-        (status_error(403, DENIED), False, ("failed", 0.0, "webhook")),
+        # A webhook may move the pod itself, whatever status it denies with.
+        (status_error(403, DENIED), False, ("retry", 7.0, "webhook")),
+        (status_error(500, DENIED), False, ("retry", 7.0, "webhook")),
+        (status_error(400, DENIED), False, ("retry", 7.0, "webhook")),
+        (status_error(404, DENIED), False, ("retry", 7.0, "webhook")),
+        (status_error(409, DENIED), False, ("retry", 7.0, "webhook")),
+        (status_error(429, DENIED, retry_after=20), False, ("retry", 20.0, "webhook")),
         (status_error(500, 'failed calling webhook "w.example.com": refused'), False, ("retry", 7.0, "webhook")),
         (status_error(403, "being terminated", cause="NamespaceTerminating"), False, ("retry", 7.0, "namespace")),
-        (status_error(500, "This pod has more than one PodDisruptionBudget"), False, ("failed", 0.0, "budget")),
+        (status_error(500, "This pod has more than one PodDisruptionBudget"), False, ("retry", 7.0, "budget")),
         (status_error(500, "etcdserver: leader changed"), False, ("retry", 0.5, "api_server")),
         (status_error(503), False, ("retry", 0.5, "api_server")),
-        (status_error(500, "something broke"), False, ("failed", 0.0, "refused")),
+        (status_error(500, "something broke"), False, ("retry", 7.0, "api_server")),
+        (status_error(422, "ValidatingAdmissionPolicy 'p' denied request: no"), False, ("failed", 0.0, "refused")),
+        (status_error(400, "bad request"), False, ("failed", 0.0, "refused")),
         (status_error(403, RBAC), False, ("failed", 0.0, "refused")),
         (status_error(403, RBAC), True, ("retry", 0.5, "api_server")),
         (status_error(401), True, ("retry", 0.5, "api_server")),
@@ -162,6 +305,20 @@ def test_answers(
 ) -> None:
     verdict = answers.judge_answer(error, attempt=1, wait_sleep=7.0, after_outage=after_outage)
     assert (verdict.kind, verdict.after_s, (verdict.blocked_by or {}).get("kind")) == expected
+
+
+@pytest.mark.parametrize(
+    ("wait_sleep", "pauses"),
+    [(5.0, [5.0, 10.0, 20.0, 30.0, 30.0]), (0.0, [0.5, 1.0, 2.0, 4.0, 8.0]), (60.0, [60.0] * 5)],
+)
+def test_a_webhook_that_goes_on_denying_is_asked_less_and_less(wait_sleep: float, pauses: list[float]) -> None:
+    found = [
+        answers.judge_answer(
+            status_error(500, DENIED), attempt=attempt, wait_sleep=wait_sleep, after_outage=False
+        ).after_s
+        for attempt in range(1, 6)
+    ]
+    assert found == pauses
 
 
 def test_the_budget_that_says_no_is_named_with_its_numbers() -> None:
@@ -179,13 +336,19 @@ def test_missing_rights_come_with_the_next_step() -> None:
 NOTE = json.dumps({"by": cordon.BY, "run": "r1", "at": "2026-01-31T12:00:00Z"})
 
 
+CORDONED_AT = "2026-01-31T12:00:01Z"
+
+
 def node(*, cordoned: bool, note: str | None = None, manager: str | None = None) -> Json:
     metadata: Json = {"name": "w1", "resourceVersion": "7"}
     if note is not None:
         metadata["annotations"] = {cordon.ANNOTATION: note, "other": "x"}
     if manager:
         fields: Json = {"f:spec": {"f:unschedulable": {}}}
-        metadata["managedFields"] = [{"manager": "kubelet", "fieldsV1": {}}, {"manager": manager, "fieldsV1": fields}]
+        metadata["managedFields"] = [
+            {"manager": "kubelet", "fieldsV1": {}, "time": "2026-01-31T13:00:00Z"},
+            {"manager": manager, "fieldsV1": fields, "time": CORDONED_AT},
+        ]
     return {"metadata": metadata, "spec": {"unschedulable": True} if cordoned else {}}
 
 
@@ -213,6 +376,48 @@ def test_whose_cordon(found: Json, ours: bool, only_own_uncordons: bool, uncordo
             assert not cordon.is_cordoned(after) and cordon.note_of(after) is None
             assert cordon.uncordon_patch(after, only_own=only_own) is None
             assert patch["metadata"]["resourceVersion"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("found", "since"),
+    [
+        (node(cordoned=True, note=NOTE, manager=cordon.FIELD_MANAGER), CORDONED_AT),
+        # Whoever else did it has evicted nothing, and without managedFields nobody knows when it was.
+        (node(cordoned=True, manager="kubectl-cordon"), ""),
+        (node(cordoned=True, note=NOTE, manager="kubectl-cordon"), ""),
+        (node(cordoned=True, note=NOTE), ""),
+        (node(cordoned=False, note=NOTE, manager=cordon.FIELD_MANAGER), ""),
+    ],
+)
+def test_since_when_a_node_is_cordoned_by_us(found: Json, since: str) -> None:
+    assert cordon.since(found) == since
+
+
+def condition(kind: str, at: str, status: str = "True") -> Json:
+    return {"type": kind, "status": status, "lastTransitionTime": at}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ([condition("Ready", "c"), condition("PodScheduled", "b")], "b"),
+        # Its controller bound it to the node, or the scheduler has not yet.
+        ([condition("Ready", "c")], "a"),
+        ([condition("PodScheduled", "b", "False")], "a"),
+    ],
+)
+def test_when_a_pod_came_to_its_node(conditions: list[Json], expected: str) -> None:
+    assert scheduled_at(pod(conditions=conditions, creationTimestamp="a")) == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "after"),
+    [("2026-01-31T12:00:00Z", False), (CORDONED_AT, True), ("2026-01-31T12:00:02Z", True), ("", False)],
+)
+def test_whether_a_pod_came_after_a_cordon_of_ours(at: str, after: bool) -> None:
+    found = pod(conditions=[condition("PodScheduled", at)])
+    assert decisions.came_after(found, CORDONED_AT) is after
+    assert not decisions.came_after(found, "")
 
 
 def test_a_cordon_says_whose_it_is_and_is_made_once() -> None:

@@ -170,7 +170,10 @@ def test_any_controller_is_one(controller: Json) -> None:
     ("volumes", "lost"),
     [
         ([{"name": "v", "emptyDir": {}}], True),
-        ([{"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}], True),
+        ([{"name": "v", "emptyDir": None}], True),
+        # Unlike kubectl: what is in memory is lost with every restart of the node.
+        ([{"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}], False),
+        ([{"name": "v", "emptyDir": {"medium": "HugePages"}}], True),
         ([{"name": "a", "configMap": {"name": "x"}}, {"name": "b", "emptyDir": {}}], True),
         # Data of the node that is not the pod's own.
         ([{"name": "v", "hostPath": {"path": "/var/lib/x"}}], False),
@@ -183,6 +186,18 @@ def test_any_controller_is_one(controller: Json) -> None:
 def test_which_volumes_are_lost(volumes: list[Json], lost: bool) -> None:
     decision = decisions.classify(pod(WEB, volumes=volumes), "w1", Options(), EXISTING).decision
     assert decision == ("refuse" if lost else "evict")
+
+
+@pytest.mark.parametrize(
+    ("names", "lost"),
+    [("cache", False), ("tmp, cache", False), ("tmp,cache", False), ("tmp", True), ("cach", True), ("", True)],
+)
+def test_volumes_that_the_pod_says_are_safe_are_not_missed(names: str, lost: bool) -> None:
+    """As the cluster autoscaler reads its annotation."""
+    annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": names}
+    found = pod(WEB, volumes=[EMPTY_DIR], annotations=annotations)
+    record = decisions.classify(found, "w1", Options(), EXISTING)
+    assert record.decision == ("refuse" if lost else "evict") and record.warnings == []
 
 
 @pytest.mark.parametrize("volumes", [None, "absent"])

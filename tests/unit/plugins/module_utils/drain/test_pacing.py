@@ -16,9 +16,12 @@ Json = dict[str, t.Any]
 KEY = ("n", "web")
 
 
-def budget(allowed: int, *disrupted: str, name: str = "web", generation: int = 1) -> Json:
+def budget(
+    allowed: int, *disrupted: str, name: str = "web", generation: int = 1, namespace: str = "n", **spec: t.Any
+) -> Json:
     return {
-        "metadata": {"namespace": "n", "name": name, "generation": generation},
+        "metadata": {"namespace": namespace, "name": name, "generation": generation},
+        "spec": {"selector": {"matchLabels": {"app": name}}, **spec},
         "status": {
             "observedGeneration": 1,
             "disruptionsAllowed": allowed,
@@ -27,9 +30,17 @@ def budget(allowed: int, *disrupted: str, name: str = "web", generation: int = 1
     }
 
 
-def pace(*budgets: Json, gates: t.Mapping[str, tuple[str, str]] | None = None) -> Pace:
-    gates = {"a": KEY, "b": KEY, "c": KEY} if gates is None else gates
-    return Pace(gates, budgets, "7", patience_s=5.0, now=100.0)
+def pod(uid: str, app: str = "web", namespace: str = "n", ready: bool = True) -> Json:
+    return {
+        "metadata": {"namespace": namespace, "name": f"pod-{uid}", "uid": uid, "labels": {"app": app}},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+def pace(*budgets: Json, pods: t.Sequence[Json] | None = None) -> Pace:
+    """Of three pods of web, and one that no budget has."""
+    pods = [*map(pod, "abc"), pod("x", "free")] if pods is None else pods
+    return Pace(pods, budgets, "7", patience_s=5.0, now=100.0)
 
 
 def may(found: Pace, now: float = 100.0) -> str:
@@ -156,6 +167,88 @@ def test_a_deleted_budget_holds_nothing_back() -> None:
 
 
 def test_where_the_budgets_are() -> None:
-    gates = {"a": ("n", "web"), "b": ("m", "db")}
-    assert pace(budget(0), gates=gates).namespaces == {"n"}
-    assert pace(gates={}).needed is False
+    pods = [pod("a"), pod("b", "db", "m"), pod("x", "free", "o")]
+    found = [budget(0), budget(0, name="db", namespace="m"), budget(0, name="other", namespace="o")]
+    assert pace(*found, pods=pods).namespaces == {"n", "m"}
+    assert pace(found[0], pods=pods).namespaces == {"n"}
+    assert pace(found[2], pods=pods).needed is False
+
+
+def test_a_pod_whose_label_moves_has_another_budget_or_none() -> None:
+    """An operator makes another pod the primary, once it sees the cordon."""
+    found = pace(budget(0), budget(1, name="replica"))
+    assert may(found) == "x"
+    found.pod_seen(pod("a", "replica"))
+    assert may(found) == "ax"
+    found.trying("a", "pod-a")
+    found.pod_seen(pod("b", "replica"))
+    assert may(found) == "x"
+    found.pod_seen(pod("b", "demoted"))
+    assert may(found) == "bx"
+    # And the other way round.
+    found.pod_seen(pod("x"))
+    assert may(found) == "b"
+
+
+def test_a_try_is_not_owed_to_the_budget_that_the_pod_left() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    assert may(found) == "x"
+    found.pod_seen(pod("a", "demoted"))
+    assert may(found) == "abcx"
+    found.answered("a", 101, accepted=True, refused=False)
+    assert may(found) == "abcx"
+
+
+def test_a_budget_that_selects_others_lets_these_go() -> None:
+    found = pace(budget(0))
+    found.seen(budget(0, selector={"matchLabels": {"app": "else"}}), 101)
+    assert may(found) == "abcx"
+    found.seen(budget(0, selector={}), 102)
+    assert may(found) == ""
+
+
+def test_a_budget_that_is_new_holds_back() -> None:
+    found = pace(budget(0), pods=[pod("a"), pod("b", "db")])
+    assert may(found) == "bcx"
+    found.seen(budget(0, name="db"), 101)
+    assert may(found) == "cx"
+    # With a second one of the same pod there is nothing to wait for.
+    found.seen(budget(0, name="both", selector={}), 102)
+    assert may(found) == "abcx"
+    found.deleted(("n", "both"))
+    assert may(found) == "cx"
+    # What is elsewhere is of no interest, also to a list of this namespace alone.
+    found.seen(budget(0, namespace="m", selector={}), 103)
+    assert found.namespaces == {"n"} and may(found) == "cx"
+
+
+def test_a_budget_that_lets_none_go_is_asked_once_for_each_of_its_pods() -> None:
+    """A webhook that acts on the eviction, and an operator behind it, wait for nothing else."""
+    found = pace(budget(0, maxUnavailable=0))
+    assert may(found) == "abcx"
+    for uid in "abc":
+        found.trying(uid, f"pod-{uid}")
+        found.answered(uid, 101, accepted=False, refused=True)
+    assert may(found, 105) == "x"
+    # From then on as any that is silent: one pod at a time.
+    assert may(found, 106) == "abcx"
+    found.trying("a", "pod-a")
+    assert may(found, 106) == "x"
+
+
+def test_a_pod_that_is_not_ready_takes_from_a_budget_as_soon_as_it_is() -> None:
+    found = pace(budget(0, unhealthyPodEvictionPolicy="AlwaysAllow"), pods=[pod("a", ready=False), pod("b")])
+    assert may(found) == "acx"
+    found.pod_seen(pod("a"))
+    assert may(found) == "cx"
+
+
+def test_a_pod_that_ends_owes_nothing_though_budgets_count_it_no_more() -> None:
+    found = pace(budget(1))
+    found.trying("a", "pod-a")
+    ending = pod("a")
+    ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    found.pod_seen(ending)
+    found.settled("a")
+    assert may(found) == "abcx"

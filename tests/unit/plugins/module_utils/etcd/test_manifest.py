@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -202,3 +203,53 @@ def test_options_that_lead_nowhere(params: dict, said: str) -> None:
 def test_an_endpoint_needs_no_manifest() -> None:
     access = manifest.find_access({"endpoint": "https://10.0.0.1:2379/", "ca_cert": "/ca", "manifest": "/nonexistent"})
     assert (access.endpoint, access.ca_cert, access.data_dir) == ("https://10.0.0.1:2379", "/ca", "")
+
+
+API_SERVER = """\
+apiVersion: v1
+kind: Pod
+spec:
+  containers:
+  - name: audit
+    command: [tail, --etcd-servers=https://192.0.2.9:2379]
+  - name: kube-apiserver
+    command:
+    - kube-apiserver
+    - --etcd-servers=https://192.0.2.31:2379,https://192.0.2.32:2379/
+    - --etcd-cafile=/etcd/ca.pem
+    - --etcd-certfile=/etcd/node.pem
+    - --etcd-keyfile=/etcd/node-key.pem
+    volumeMounts: [{mountPath: /etcd, name: etcd}]
+  volumes: [{name: etcd, hostPath: {path: /etc/ssl/etcd/ssl}}]
+"""
+
+
+def test_an_external_etcd_is_reached_as_the_api_server_does(tmp_path: Path) -> None:
+    (tmp_path / "kube-apiserver.yaml").write_text(API_SERVER)
+    found = manifest.find_access({"manifest": str(tmp_path / "etcd.yaml")})
+    assert found.servers == ("https://192.0.2.31:2379", "https://192.0.2.32:2379")
+    assert found.endpoint == found.servers[0]
+    assert (found.ca_cert, found.client_cert, found.client_key, found.data_dir) == (
+        "/etc/ssl/etcd/ssl/ca.pem",
+        "/etc/ssl/etcd/ssl/node.pem",
+        "/etc/ssl/etcd/ssl/node-key.pem",
+        "",
+    )
+    given = manifest.find_access({"manifest": str(tmp_path / "etcd.yaml"), "ca_cert": "/other.pem"})
+    assert given.ca_cert == "/other.pem"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (API_SERVER.replace("--etcd-servers", "--servers"), "has no --etcd-servers"),
+        (API_SERVER.replace("name: kube-apiserver", "name: other"), "has no container kube-apiserver"),
+        ("a: [b", "could not be read"),
+        (None, "could not be read"),
+    ],
+)
+def test_where_neither_says_how(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "kube-apiserver.yaml").write_text(text)
+    with pytest.raises(manifest.ManifestError, match=said):
+        manifest.find_access({"manifest": str(tmp_path / "etcd.yaml")})

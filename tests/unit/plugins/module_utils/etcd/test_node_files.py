@@ -90,6 +90,33 @@ def test_the_key_of_an_external_ca_is_said_to_be_elsewhere(tmp_path: Path) -> No
     assert left_out["/etc/kubernetes/pki/ca.key"] == "it is not on this node"
 
 
+def move_certificates(root: Path, folder: str) -> None:
+    """The node as it is with another ``certificatesDir``."""
+    (root / folder.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+    (root / "etc/kubernetes/pki").rename(root / folder.lstrip("/"))
+    path = root / "etc/kubernetes/manifests/kube-apiserver.yaml"
+    path.write_text(path.read_text().replace("/etc/kubernetes/pki", folder))
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_another_folder_of_certificates(tmp_path: Path, beside: bool) -> None:
+    expected = [path.replace("/etc/kubernetes/pki", "/srv/pki") for path in make_node(tmp_path)]
+    put(tmp_path, "/etc/kubernetes/pki/sa.pub", "a key")
+    move_certificates(tmp_path, "/srv/pki")
+    expected = sorted([*expected, "/srv/pki/sa.pub"])
+    if beside:
+        put(tmp_path, "/etc/kubernetes/pki/old.crt", "of no use any more")
+    found = node_files.collect(str(tmp_path))
+    assert found.certificates_dir == "/srv/pki"
+    assert [file.path for file in found.files] == expected
+    assert set(dict(found.left_out)) == {"/etc/oidc/ca.crt"}
+    for name in ("ca.key", "etcd/ca.key", "sa.key"):
+        (tmp_path / "srv/pki" / name).unlink()
+    left_out = dict(node_files.collect(str(tmp_path)).left_out)
+    gone = {f"/srv/pki/{name}" for name in ("ca.key", "etcd/ca.key", "sa.key")}
+    assert {path for path, reason in left_out.items() if reason == "it is not on this node"} == gone
+
+
 def test_links_are_followed_and_never_in_a_circle(tmp_path: Path) -> None:
     make_node(tmp_path)
     pki = tmp_path / "etc/kubernetes/pki"

@@ -377,7 +377,26 @@ def test_who_cordoned(text: str | None, expected: dict[str, t.Any] | None) -> No
     found = node("w1")
     if text is not None:
         found["metadata"]["annotations"] = {model.CORDON_ANNOTATION: text}
+    found["spec"] = {"unschedulable": True}
     assert model.cordoned_by(found) == expected
+    assert not model.has_stale_mark(found)
+
+
+@pytest.mark.parametrize(
+    ("spec", "setters"),
+    [
+        pytest.param({}, [], id="uncordoned by hand"),
+        pytest.param({"unschedulable": True}, ["kubectl-cordon"], id="and cordoned by hand"),
+    ],
+)
+def test_the_mark_of_a_cordon_that_is_over(spec: dict[str, t.Any], setters: list[str]) -> None:
+    found = node("w1")
+    found["metadata"]["annotations"] = {model.CORDON_ANNOTATION: '{"run": "r1"}'}
+    fields = {"f:spec": {"f:unschedulable": {}}}
+    found["metadata"]["managedFields"] = [{"manager": name, "fieldsV1": fields} for name in setters]
+    found["spec"] = spec
+    assert model.cordoned_by(found) is None
+    assert model.has_stale_mark(found) is not bool(spec)
 
 
 def test_nodes_that_are_left_out() -> None:

@@ -18,7 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import hpack
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc import http2_frames as frames
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.call import framed
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.protobuf import bytes_field
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._grpc.protobuf import bytes_field, number_field
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images import pulling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService, NotPulled, RuntimeAway
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.decisions import Bounds
@@ -60,6 +60,7 @@ class Runtime:
         self.endpoint = f"unix://{path}"
         self.asked: list[bytes] = []
         self._answers = answers
+        self.asks_for = IMAGE
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -73,7 +74,7 @@ class Runtime:
                 with connection:
                     connection.settimeout(20)
                     got = b""
-                    while IMAGE.encode() not in got:
+                    while self.asks_for.encode() not in got:
                         got += connection.recv(65536)
                     self.asked.append(got)
                     connection.sendall(given)
@@ -100,6 +101,51 @@ def test_present(tmp_path: Path) -> None:
         assert ImageService(str(tmp_path / "s")).present(IMAGE)
     assert all(b"/runtime.v1.ImageService/ImageStatus" in asked for asked in runtime.asked)
     assert bytes_field(1, bytes_field(1, IMAGE.encode())) in runtime.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "pinned"),
+    [
+        # As containerd 1.7 answers for its own sandbox image: id, tag, size, and the field 8.
+        (bytes_field(1, b"sha256:873e") + bytes_field(2, IMAGE.encode()) + number_field(8, 1), True),
+        # As 1.6 does, and one that was imported.
+        (bytes_field(1, b"sha256:873e") + bytes_field(2, IMAGE.encode()) + number_field(4, 311286), False),
+        (b"", None),
+    ],
+)
+def test_pinned(tmp_path: Path, image: bytes, pinned: bool | None) -> None:
+    with Runtime(tmp_path / "s", [answer(bytes_field(1, image))]) as runtime:
+        assert ImageService(runtime.endpoint).pinned(IMAGE) is pinned
+
+
+def shown(key: bytes, value: bytes) -> bytes:
+    """A verbose status: two conditions, and one entry of its map."""
+    conditions = bytes_field(1, bytes_field(1, bytes_field(1, b"RuntimeReady") + number_field(2, 1)))
+    return answer(conditions + bytes_field(2, bytes_field(1, key) + bytes_field(2, value)))
+
+
+@pytest.mark.parametrize(
+    ("given", "image"),
+    [
+        (
+            shown(
+                b"config", b'{"containerd": {}, "sandboxImage": "registry.k8s.io/pause:3.8", "statsCollectPeriod": 10}'
+            ),
+            "registry.k8s.io/pause:3.8",
+        ),
+        # containerd from 2.0 on
+        (shown(b"config", b'{"containerd": {}, "cni": {}}'), ""),
+        (shown(b"config", b"not of JSON"), ""),
+        (shown(b"golang", b'"go1.22"'), ""),
+        (answer(b""), ""),
+    ],
+)
+def test_the_image_of_sandboxes(tmp_path: Path, given: bytes, image: str) -> None:
+    with Runtime(tmp_path / "s", [given]) as runtime:
+        runtime.asks_for = "/runtime.v1.RuntimeService/Status"
+        assert ImageService(runtime.endpoint).sandbox_image() == image
+    # verbose: true
+    assert framed(number_field(1, 1)) in runtime.asked[0]
 
 
 def test_pull(tmp_path: Path) -> None:

@@ -433,3 +433,38 @@ def test_mirror_pods() -> None:
         "kube-apiserver": MirrorPod("kube-apiserver", "v1.35.4", False),
         "kube-scheduler": MirrorPod("kube-scheduler", "v1.35.4", False),
     }
+
+
+WORD = "hunter" + "2x"
+
+
+def test_a_diff_of_manifests_has_what_changes_and_no_secrets() -> None:
+    diff = f"""--- /etc/kubernetes/manifests/kube-apiserver.yaml
++++ new manifest
+@@ -40,9 +40,7 @@
+     - --tls-private-key-file=/etc/kubernetes/pki/apiserver.key
+     env:
+     - name: LICENSE
+       value: {WORD}1
+-    - name: GREETING
+-      value: |-
+-        {WORD}2
+-        {WORD}3
+-    - value: {WORD}4
+-      name: OTHER
+-    - --oidc-client-secret={WORD}5
+-    image: registry.k8s.io/kube-apiserver:v1.34.4
++    image: registry.k8s.io/kube-apiserver:v1.35.4
+"""
+    assert decisions.without_secrets(diff).splitlines() == [
+        "--- /etc/kubernetes/manifests/kube-apiserver.yaml",
+        "+++ new manifest",
+        "@@ -40,9 +40,7 @@",
+        "-    - name: GREETING",
+        "-      value: (hidden)",
+        "-    - value: (hidden)",
+        "-      name: OTHER",
+        "-    - --oidc-client-secret=(hidden)",
+        "-    image: registry.k8s.io/kube-apiserver:v1.34.4",
+        "+    image: registry.k8s.io/kube-apiserver:v1.35.4",
+    ]

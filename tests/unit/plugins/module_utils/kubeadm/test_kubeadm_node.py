@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect, configured_sandbox
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Busy, Runner
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.upgrade import missing_manifests
@@ -47,8 +47,9 @@ def test_an_empty_tree_is_a_worker_with_nothing(tmp_path: Path) -> None:
     assert info["certificates"] == []
     assert info["kubeadm"] == {"version": "", "package": None}
     assert info["kubelet"]["running"] is False
-    assert info["container_runtime"] == {"name": "", "version": "", "socket": ""}
-    assert info["etcd"] == {"present": False, "data_dir": "", "db_bytes": 0}
+    assert info["container_runtime"] == {"name": "", "version": "", "socket": "", "sandbox": None, "sockets": []}
+    assert info["etcd"] == {"present": False, "external": [], "data_dir": "", "db_bytes": 0}
+    assert info["package_sources_error"] == ""
     assert info["time"] == NOW
     assert info["clock"] == {"synchronised": None, "max_error_s": None, "asked_at": None}
     assert info["repositories"] == []
@@ -67,7 +68,7 @@ def test_a_control_plane(control_plane: Path) -> None:
     assert info["role"] == "control_plane"
     assert [pod["file"] for pod in info["foreign_manifests"]] == ["/etc/kubernetes/manifests/kube-apiserver.yaml.bak"]
     assert info["kubeadm_tmp_bytes"] == 5
-    assert info["etcd"] == {"present": True, "data_dir": "/var/lib/etcd", "db_bytes": 4}
+    assert info["etcd"] == {"present": True, "external": [], "data_dir": "/var/lib/etcd", "db_bytes": 4}
     assert (info["cgroup_version"], info["swap_on"], info["external_ca"]) == (2, True, True)
     assert info["os"] == {"id": "debian", "version_id": "12", "pretty_name": "Debian GNU/Linux 12 (bookworm)"}
     assert info["certificates"] == [
@@ -108,6 +109,60 @@ def test_authorities_without_their_keys(
     assert info["external_ca"] is ("ca" in expected)
 
 
+def test_another_folder_of_certificates(control_plane: Path) -> None:
+    kubernetes = control_plane / "etc/kubernetes"
+    (kubernetes / "pki").rename(kubernetes / "ssl")
+    put(control_plane, "/etc/kubernetes/ssl/etcd/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    put(control_plane, "/etc/kubernetes/ssl/etcd/ca.key", "key")
+    # A certificate of before, which nothing uses.
+    put(control_plane, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
+    for manifest in (kubernetes / "manifests").iterdir():
+        manifest.write_text(manifest.read_text().replace("/etc/kubernetes/pki", "/etc/kubernetes/ssl"))
+    info = collect(Node(control_plane), NOW)
+    assert info["certificates_dir"] == "/etc/kubernetes/ssl"
+    paths = ["/etc/kubernetes/ssl/ca.crt", "/etc/kubernetes/ssl/etcd/ca.crt"]
+    assert [entry["path"] for entry in info["certificates"]] == paths
+    assert (info["ca_keys_missing"], info["external_ca"]) == (["ca"], True)
+
+
+def test_a_control_plane_with_external_etcd(control_plane: Path) -> None:
+    manifests = control_plane / "etc/kubernetes/manifests"
+    (manifests / "etcd.yaml").unlink()
+    text = (manifests / "kube-apiserver.yaml").read_text()
+    servers = "https://192.0.2.31:2379,https://192.0.2.32:2379"
+    (manifests / "kube-apiserver.yaml").write_text(text.replace("https://127.0.0.1:2379", servers))
+    etcd = collect(Node(control_plane), NOW)["etcd"]
+    assert (etcd["present"], etcd["external"]) == (False, servers.split(","))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("authentication: {x509: {clientCAFile: /etc/kubernetes/ssl/ca.crt}}\n", "/etc/kubernetes/ssl"),
+        ("authentication: {x509: {clientCAFile: /etc/bundle.pem}}\n", "/etc/kubernetes/pki"),
+        ("authentication: {}\n", "/etc/kubernetes/pki"),
+    ],
+)
+def test_the_folder_of_certificates_of_a_worker(tmp_path: Path, config: str, expected: str) -> None:
+    put(tmp_path, "/var/lib/kubelet/config.yaml", config)
+    assert collect(Node(tmp_path), NOW)["certificates_dir"] == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (("admin.conf", "controller-manager.conf", "ssl/apiserver.crt"), True),
+        # The kubeconfig of an administrator who works there.
+        (("admin.conf", "kubelet.conf"), False),
+        (("kubelet.conf",), False),
+    ],
+)
+def test_a_control_plane_without_any_manifest(tmp_path: Path, files: tuple[str, ...], expected: bool) -> None:
+    for name in files:
+        put(tmp_path, f"/etc/kubernetes/{name}", "a")
+    assert Node(tmp_path).is_control_plane() is expected
+
+
 def test_a_worker_never_has_the_key_of_an_authority(tmp_path: Path) -> None:
     put(tmp_path, "/etc/kubernetes/pki/ca.crt", (FIXTURES / "apiserver.crt").read_text())
     info = collect(Node(tmp_path), NOW)
@@ -135,6 +190,71 @@ def test_kubelet_and_runtime(tmp_path: Path) -> None:
     assert info["kubelet"]["running"] is True
     assert info["kubelet"]["started_epoch"] == pytest.approx(1002.5)
     assert info["container_runtime"]["name"] == "cri-o"
+
+
+def test_layers_of_the_kubelets_configuration(tmp_path: Path) -> None:
+    put(tmp_path, "/etc/default/kubelet", 'KUBELET_EXTRA_ARGS="--config-dir=/etc/kubernetes/kubelet.d"\n')
+    folder = "/etc/kubernetes/kubelet.d"
+    kind = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+    put(tmp_path, f"{folder}/20-b.conf", f"{kind}maxPods: 250\nsystemReserved: {{memory: 2Gi}}\nswap: null\n")
+    put(tmp_path, f"{folder}/10-a.conf", f"{kind}maxPods: 200\nsystemReserved: {{cpu: 500m}}\nswap: on\n")
+    put(tmp_path, f"{folder}/a/b.conf", f"{kind}podPidsLimit: 4096\nstaticPodURLHeader: {{a: [secret]}}\n")
+    put(tmp_path, f"{folder}/notes.txt", "maxPods: 1\n")
+    put(tmp_path, "/var/lib/kubelet/cpu_manager_state", '{"policyName":"static","defaultCpuSet":"","checksum":1}')
+    put(tmp_path, "/patches/kubeletconfiguration.yaml", "maxPods: 300\nstaticPodURLHeader: {a: [secret]}\n---\nb: 1\n")
+    put(tmp_path, "/patches/kubeletconfiguration1+json.yaml", "- {op: add, path: /c, value: 2}\n")
+    put(tmp_path, "/patches/kube-apiserver0+merge.yaml", "spec: {}\n")
+    found = collect(Node(tmp_path), patches="/patches")["kubelet"]
+    assert found["drop_ins"] == {
+        "maxPods": 250,
+        "systemReserved": {"cpu": "500m", "memory": "2Gi"},
+        "swap": None,
+        "podPidsLimit": 4096,
+    }
+    assert found["patches"] == [
+        {"type": "strategic", "patch": {"maxPods": 300}},
+        {"type": "strategic", "patch": {"b": 1}},
+        {"type": "json", "patch": [{"op": "add", "path": "/c", "value": 2}]},
+    ]
+    assert found["manager_states"] == {"cpuManagerPolicy": "static"}
+    assert collect(Node(tmp_path))["kubelet"]["patches"] == []
+
+
+@pytest.mark.parametrize(
+    ("dump", "image"),
+    [
+        # containerd 1.6 and 1.7, its configuration of version 2
+        (
+            (
+                '  [plugins."io.containerd.grpc.v1.cri"]\n    restrict_oom_score_adj = false\n'
+                '    sandbox_image = "registry.internal.example/pause:3.9"\n    selinux_category_range = 1024\n'
+            ),
+            "registry.internal.example/pause:3.9",
+        ),
+        # containerd 2, version 3
+        (
+            (
+                "  [plugins.'io.containerd.cri.v1.images']\n    snapshotter = 'overlayfs'\n"
+                "    [plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
+                "      sandbox = 'registry.k8s.io/pause:3.10'\n        sandboxer = 'podsandbox'\n"
+            ),
+            "registry.k8s.io/pause:3.10",
+        ),
+        ("        sandboxer = 'podsandbox'\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_image_of_sandboxes_that_containerd_is_configured_with(dump: str, image: str) -> None:
+    assert configured_sandbox(dump) == image
+
+
+def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
+    put(tmp_path, "/usr/bin/good", "#!/bin/sh\necho W: old >&2\n")
+    put(tmp_path, "/usr/bin/bad", "#!/bin/sh\necho E: no source of $1 >&2\nexit 100\n")
+    for name in ("good", "bad"):
+        (tmp_path / "usr/bin" / name).chmod(0o755)
+    node = Node(tmp_path)
+    assert [node.complaint(name, "x") for name in ("good", "bad", "none")] == ["", "E: no source of x\n", ""]
 
 
 def runner(root: Path) -> Runner:

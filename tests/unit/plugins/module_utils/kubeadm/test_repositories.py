@@ -67,6 +67,8 @@ def test_a_signature_of_somebody_else_says_nothing() -> None:
         ("deb http://packages.cloud.google.com/apt kubernetes-xenial main", [("", True, [])]),
         ("deb http://packages.cloud.google.com/apt cloud-sdk main", []),
         ("deb http://mirror.example/k8s/core:/stable:/v1.34/deb/ /", [("1.34", False, [])]),
+        ("deb https://mirror.example/core%3A/stable%3A/v1.34/deb/ /", [("1.34", False, [])]),
+        ("deb https://mirror.example/kubernetes-new/core/stable/v1.34/deb/ /", [("1.34", False, [])]),
         (f"# deb {ADDRESS} /", []),
         ("deb http://deb.debian.org/debian bookworm main", []),
         ("", []),
@@ -74,7 +76,7 @@ def test_a_signature_of_somebody_else_says_nothing() -> None:
 )
 def test_one_line_sources(line: str, expected: list[tuple[str, bool, list[str]]]) -> None:
     found = repositories.one_line_sources(f"{line}\n", "/etc/apt/sources.list")
-    assert [(entry.minor, entry.legacy, entry.key_files) for entry in found] == expected
+    assert [(entry.minor, entry.legacy, entry.key_files) for entry in found if entry.of_kubernetes] == expected
 
 
 def test_no_password_of_an_address_is_kept() -> None:
@@ -94,6 +96,28 @@ def test_deb822_sources() -> None:
     assert [key.fingerprint for key in openpgp.public_keys(second.embedded_key.encode())] == [FINGERPRINT]
 
 
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (ADDRESS, True),
+        (ADDRESS.rstrip("/"), True),
+        ("https://PKGS.k8s.io/core%3A/stable%3A/v1.35/deb/", True),
+        ("https://me:secret@pkgs.k8s.io/core:/stable:/v1.35/deb/", True),
+        (ADDRESS.replace("1.35", "1.34"), False),
+        (ADDRESS.replace("https", "http"), False),
+        (ADDRESS.replace("deb/", "rpm/"), False),
+    ],
+)
+def test_one_repository_in_other_words(other: str, same: bool) -> None:
+    assert repositories.same_address(ADDRESS, other) is same
+
+
+def test_sources_alone_are_no_packages() -> None:
+    text = f"Types: deb-src\nURIs: {ADDRESS}\nSuites: /\n\nTypes: deb deb-src\nURIs: {ADDRESS}\nSuites: /\n"
+    (entry,) = repositories.deb822_sources(text, "k.sources")
+    assert (entry.url, entry.suites) == (ADDRESS, ["/"])
+
+
 def test_rpm_repositories() -> None:
     text = (
         "[kubernetes]\nname=Kubernetes\nbaseurl=https://pkgs.k8s.io/core:/stable:/v1.34/rpm/\nenabled=1\n"
@@ -102,7 +126,7 @@ def test_rpm_repositories() -> None:
         "[base]\nbaseurl=https://mirror.example/base\n"
     )
     found = repositories.rpm_repositories(text, "/etc/yum.repos.d/kubernetes.repo")
-    assert [(entry.minor, entry.legacy, entry.enabled, entry.key_files) for entry in found] == [
+    assert [(e.minor, e.legacy, e.enabled, e.key_files) for e in found if e.of_kubernetes] == [
         ("1.34", False, True, ["/etc/pki/rpm-gpg/k"]),
         ("", True, False, []),
     ]

@@ -70,7 +70,7 @@ def test_held(found: dict[str, t.Any] | None, action: str, previous: str | None)
         pytest.param(lease("b@two"), "gone", "take_over", "controller_gone", id="held, gone"),
         pytest.param(lease("b@two", renewed_ago=None), "gone", "take_over", "controller_gone", id="no expiry, gone"),
         pytest.param(lease("b@two", renewed_ago=60), "gone", "take_over", "expired", id="expired, gone"),
-        pytest.param(lease("b@two", renewed_ago=60), "alive", "take_over", "expired", id="expired, alive"),
+        pytest.param(lease("b@two", renewed_ago=60), "alive", "refuse", None, id="expired, alive"),
         pytest.param(lease("b@two", renewed_ago=60), "unknown", "take_over", "expired", id="expired, unknown"),
         pytest.param(lease("a@one"), "gone", "renew", None, id="own"),
         pytest.param(None, "unknown", "create", None, id="no lease"),
@@ -225,6 +225,14 @@ def test_refusal_says_who_since_when_until_when_and_what_to_do() -> None:
     assert "kubectl -n kube-system delete lease evergreen-kubeadm-upgrade" in hint
 
 
+def test_refusal_says_that_the_time_of_a_living_holder_is_over() -> None:
+    found = lease("b@two", renewed_ago=90, annotations={decisions.CONTROLLER_ANNOTATION: json.dumps(PROCESS)})
+    message, hint = decisions.refusal(decisions.describe(found), identity=IDENTITY, now=NOW, holder_controller="alive")
+    assert "it expired 30 s ago" in message
+    assert "is alive, so its lock is not taken" in message
+    assert "end that process" in hint
+
+
 @pytest.mark.parametrize(
     ("recorded", "holder_controller", "said", "advised"),
     [
@@ -256,3 +264,34 @@ def test_refusal_says_whether_the_controller_is_alive(
 )
 def test_parse_time(text: str | None, expected: datetime | None) -> None:
     assert decisions.parse_time(text) == expected
+
+
+def recorded(
+    not_ready: dict[str, list[str]] | None, of: dict[str, t.Any] | None = None, holder: str = "a@one"
+) -> t.Any:
+    made = decisions.decide_held(
+        of, identity=IDENTITY, holder=holder, lease_seconds=60, purpose=None, now=NOW, not_ready=not_ready
+    )
+    return made.body
+
+
+def test_what_was_not_ready_outlives_the_run_that_failed() -> None:
+    before = {"daemonset/kube-system/old": ["w1"]}
+    body = recorded(before)
+    assert decisions.not_ready_before(body) == (decisions.micro_time(NOW), before)
+    renewed = recorded(None, body)
+    assert decisions.not_ready_before(renewed) == (decisions.micro_time(NOW), before)
+    left = decisions.decide_released(renewed, holder="a@one", force=False, unfinished=True)
+    assert left.action == "leave" and left.body is not None
+    assert decisions.describe(left.body)["holder"] is None
+    resumed = recorded({}, {**left.body, "spec": {"acquireTime": "later"}}, "b@two")
+    assert decisions.not_ready_before(resumed) == (decisions.micro_time(NOW), {}), "since when stays"
+    assert decisions.decide_released(resumed, holder="b@two", force=False).action == "delete"
+
+
+@pytest.mark.parametrize("text", [None, "", "null", "no JSON", "[]", '{"at": "t"}', '{"at": "t", "not_ready": [1]}'])
+def test_a_lease_without_a_record(text: str | None) -> None:
+    found = lease("a@one")
+    found["metadata"]["annotations"] = {decisions.NOT_READY_ANNOTATION: text} if text is not None else None
+    assert decisions.not_ready_before(found) is None
+    assert decisions.decide_released(found, holder="a@one", force=False, unfinished=True).action == "delete"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import index, repository
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import index, proxy, repository
 from ansible_collections.evergreen.kubeadm.plugins.modules import package_versions
 
 DEB = """\
@@ -93,6 +94,8 @@ FILES: dict[str, tuple[int, bytes]] = {
     "/v1.35/rpm/repodata/p.xml.xz": (200, lzma.compress(PRIMARY)),
     "/v1.30/deb/Packages.gz": (500, b""),
     "/v1.31/deb/Packages.gz": (200, b"no gzip"),
+    "/v1.32/rpm/repodata/repomd.xml": (200, REPOMD),
+    "/v1.32/rpm/repodata/p.xml.xz": (200, lzma.compress(PRIMARY)[:-20]),
 }
 
 
@@ -153,6 +156,62 @@ def test_a_broken_repository_is_no_missing_one(server: str, minor: str, said: st
     with pytest.raises(repository.RepositoryError, match=said) as error:
         look(server, running=[minor])
     assert not isinstance(error.value, repository.NoRepository)
+
+
+def test_a_list_that_is_cut_off(server: str) -> None:
+    with pytest.raises(repository.RepositoryError, match="cannot be unpacked: it is cut off"):
+        look(server, package_format="rpm", running=["1.32"], target="1.32")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_no_list_takes_all_memory(pack: t.Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few hundred bytes can hold gigabytes; what is unpacked ends where what is read does."""
+    monkeypatch.setattr(repository, "LARGEST", 1 << 20)
+    ending = {gzip.compress: ".gz", lzma.compress: ".xz", bz2.compress: ".bz2"}[pack]
+    unpacked = repository._UNPACK[ending](pack(bytes(8 << 20)))
+    assert len(unpacked) == (1 << 20) + 1
+
+
+def test_a_bomb_is_no_index(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "LARGEST", 1 << 20)
+    monkeypatch.setitem(FILES, "/v1.29/deb/Packages.gz", (200, gzip.compress(bytes(8 << 20))))
+    with pytest.raises(repository.RepositoryError, match="has more than 1 MiB"):
+        look(server, running=["1.29"])
+
+
+def test_a_server_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All minors are there or away together, and what waits for a name is bounded by no timeout of a socket."""
+    monkeypatch.setattr(repository, "ANSWER_S", 0.2)
+    asked = []
+
+    def never(url: str, **_options: t.Any) -> t.Any:
+        asked.append(url)
+        threading.Event().wait()
+
+    monkeypatch.setattr(repository, "open_url", never)
+    with pytest.raises(repository.RepositoryError, match=r"https://m\.example/v1\.34/.* gave no answer within 0 s"):
+        look("https://m.example", running=["1.34.4"], target="1.37.0")
+    assert asked == ["https://m.example/v1.34/deb/Packages.gz"]
+
+
+PROXY = "Acquire::http=\nAcquire::http::Proxy=http://p:3128/\n"
+
+
+@pytest.mark.parametrize(
+    ("dump", "url", "expected"),
+    [
+        (PROXY, "http://m.example/", {"http_proxy": "http://p:3128/"}),
+        (PROXY, "https://m.example:8443/", {"https_proxy": "http://p:3128/"}),
+        (PROXY + "Acquire::https::Proxy=http://q:1/\n", "https://m.example/", {"https_proxy": "http://q:1/"}),
+        (PROXY + "Acquire::http::Proxy::m.example=DIRECT\n", "http://m.example/", {"no_proxy": "m.example"}),
+        (PROXY + "Acquire::http::Proxy::m.example=DIRECT\n", "http://n.example/", {"http_proxy": "http://p:3128/"}),
+        ("Acquire::http::Proxy=\n", "http://m.example/", {}),
+        ("Acquire::https::Proxy=http://q:1/\n", "http://m.example/", {}),
+        ("", "https://m.example/", {}),
+    ],
+)
+def test_the_proxy_of_apt(dump: str, url: str, expected: dict[str, str]) -> None:
+    assert proxy.variables(dump, url) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ import typing as t
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain import budgets
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import PodRecord
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost import (
     budgets_that_hold_up,
     cost_of,
@@ -31,7 +34,9 @@ def pod(name: str, on: str, owner: str | None = "ReplicaSet/web", labels: Json |
     metadata: Json = {"name": name, "namespace": "shop", "labels": labels or {"app": "web"}}
     if owner:
         kind, _slash, owner_name = owner.partition("/")
-        metadata["ownerReferences"] = [{"kind": kind, "name": owner_name, "uid": owner, "controller": True}]
+        metadata["ownerReferences"] = [
+            {"apiVersion": "apps/v1", "kind": kind, "name": owner_name, "uid": owner, "controller": True}
+        ]
     spec = {"nodeName": on, "terminationGracePeriodSeconds": 30}
     return {"metadata": metadata, "spec": spec, "status": {"phase": "Running", **status}}
 
@@ -159,7 +164,19 @@ def budget(selector: Json | None = None, **status: int) -> Json:
     return {"metadata": {"name": "b", "namespace": "shop"}, "spec": {"selector": wanted}, "status": status}
 
 
-PODS = [pod("a", "w1"), pod("b", "w1"), pod("c", "w2"), pod("x", "w2", labels={"app": "other"})]
+def judged(each: Json, batch: list[str]) -> list[Json]:
+    """What the drain says of the budget, where these nodes are drained together."""
+    records = [PodRecord(made, api.node_of(made), "evict") for made in PODS if api.node_of(made) in batch]
+    return [{**entry, "nodes": batch} for entry in budgets.analyse([each], records)]
+
+
+READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+PODS = [
+    pod("a", "w1", **READY),
+    pod("b", "w1", **READY),
+    pod("c", "w2", **READY),
+    pod("x", "w2", labels={"app": "other"}, **READY),
+]
 
 
 @pytest.mark.parametrize(
@@ -184,13 +201,22 @@ PODS = [pod("a", "w1"), pod("b", "w1"), pod("c", "w2"), pod("x", "w2", labels={"
     ],
 )
 def test_budgets_that_hold_a_drain_up(each: Json, state: str, pods: int) -> None:
-    found = budgets_that_hold_up([each], PODS)
+    found = budgets_that_hold_up([*judged(each, ["w1"]), *judged(each, ["w2"])])
     assert [(b["budget"], b["state"], b["pods"]) for b in found] == ([("shop/b", state, pods)] if state else [])
 
 
 def test_turns_are_counted_on_the_fullest_node() -> None:
-    (found,) = budgets_that_hold_up([budget(disruptionsAllowed=1, expectedPods=3, desiredHealthy=1)], PODS)
+    each = budget(disruptionsAllowed=1, expectedPods=3, desiredHealthy=1)
+    (found,) = budgets_that_hold_up([*judged(each, ["w2"]), *judged(each, ["w1"])])
     assert found["why"] == "2 of its pods are on w1 and 1 may be away at once: 2 turns"
+    assert found["pods"] == 3
+
+
+def test_turns_of_nodes_that_are_away_together() -> None:
+    (found,) = budgets_that_hold_up(
+        judged(budget(disruptionsAllowed=2, expectedPods=3, desiredHealthy=1), ["w1", "w2"])
+    )
+    assert found["why"] == "3 of its pods are on w1, w2 and 2 may be away at once: 2 turns"
 
 
 def test_singletons() -> None:

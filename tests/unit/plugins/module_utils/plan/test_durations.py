@@ -60,6 +60,9 @@ def test_several_runs_give_their_median() -> None:
 
 def test_without_a_journal_everything_is_called_a_guess() -> None:
     found = estimate(HOPS, [])
+    without = estimate(HOPS, [], backup=False)
+    assert found["seconds"] - without["seconds"] == 20
+    assert "backup" not in {part["step"] for part in without["parts"]}
     assert found["measured_share"] == 0.0
     assert found["runs"] == 0
     assert {part["source"] for part in found["parts"]} == {"guess"}

@@ -227,3 +227,10 @@ def test_duration(seconds: float, said: str) -> None:
 def test_what_was_measured_is_said(share: float, said: str) -> None:
     cost = {**COST, "time": {**COST["time"], "measured_share": share, "runs": 2}}
     assert words.cost_lines(cost)[1].endswith(said)
+
+
+def test_what_a_node_says_does_not_steer_the_terminal() -> None:
+    evil = {**plan()["findings"][0], "evidence": "\x1b[2J\x1b]0;mine\x07 \x9b1m \u202egnp", "subject": "node/\x1b[31m"}
+    shown = text(terminal.lines(plan(findings=[evil])))
+    assert "mine" in shown
+    assert not set("\x1b\x07\x9b\u202e") & set(shown)

@@ -16,7 +16,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose 
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import node_of_host
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import parse
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.page import page
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.page import clock, page
 
 Json = dict[str, t.Any]
 
@@ -115,7 +115,7 @@ def test_succeeded() -> None:
         },
     ]
     nothing: Json = {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": [], "failed_seconds": []}
-    assert report["availability"] == {"api": nothing, "services": {}}
+    assert report["availability"] == {"api": nothing, "services": {}, "measured_until": None}
     assert report["evictions"] == {"pods": 0, "total": 0, "per_pod": 0.0, "minimum": 0.0, "moves": []}
 
 
@@ -328,3 +328,23 @@ def test_hops() -> None:
     assert (second["to"], second["finished"], second["duration_s"]) == ("v1.34.4", None, None)
     ended = compose([*journal, event(30, "cp1", "run_finished")], [])["hops"]
     assert (ended[1]["finished"], ended[1]["duration_s"]) == (at(30), 20.0)
+
+
+@pytest.mark.parametrize(
+    ("probe", "until"),
+    [
+        pytest.param([], None, id="nothing was measured"),
+        pytest.param([{"target": "api", "time": at(100), "requests": 1}], at(100), id="it ended before the run"),
+        pytest.param([{"target": "api", "time": at(100), "requests": 1, "end": "idle"}], at(100), id="it says why"),
+        pytest.param(
+            [{"target": "api", "time": at(100), "requests": 1, "end": "stop_file"}], None, id="it was told to"
+        ),
+        pytest.param([{"target": "api", "time": at(995), "requests": 1}], None, id="to the end"),
+    ],
+)
+def test_until_when_it_was_measured(probe: list[Json], until: str | None) -> None:
+    journal = [event(0, "cp1", "run_started", data={"run_id": "r"}), event(1000, "cp1", "run_finished")]
+    report = compose(journal, probe)
+    assert report["availability"]["measured_until"] == until
+    shown = page(report)["measured_until"]
+    assert shown == (clock(until, date=True) if until else "")

@@ -104,3 +104,21 @@ def test_writers_at_once_lose_no_line(tmp_path: Path) -> None:
 
 def test_parse_skips_what_is_no_object() -> None:
     assert journal.parse(['{"a":1}', "", "[1]", "3", "{", '{"a":2}']) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("path", "obstacle"),
+    [
+        ("new.jsonl", ""),
+        ("a/b/new.jsonl", ""),
+        ("there.jsonl", ""),
+        ("folder", "is no file that can be written"),
+        ("there.jsonl/new.jsonl", "is no folder"),
+    ],
+)
+def test_what_keeps_a_journal_from_being_written(tmp_path: Path, path: str, obstacle: str) -> None:
+    (tmp_path / "there.jsonl").write_text("{}\n")
+    (tmp_path / "folder").mkdir()
+    said = journal.obstacle(str(tmp_path / path))
+    assert obstacle in said if obstacle else said == ""
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "there.jsonl"], "nothing was written"

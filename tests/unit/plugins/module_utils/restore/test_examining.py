@@ -59,6 +59,23 @@ def test_examine(tmp_path: Path, gzipped: bool) -> None:
     assert not any(path.endswith(".key") for path in paths)
 
 
+def test_another_folder_of_certificates(tmp_path: Path) -> None:
+    root = tmp_path / "node"
+    control_plane_files.make_node(root)
+    (root / "etc/kubernetes/pki").rename(root / "etc/kubernetes/ssl")
+    api_server = root / "etc/kubernetes/manifests/kube-apiserver.yaml"
+    api_server.write_text(api_server.read_text().replace("/etc/kubernetes/pki", "/etc/kubernetes/ssl"))
+    facts = {"snapshot": {"name": NAME, "sha256": SHA256}, "members": [], "node": "cp1", "time": ""}
+    (tmp_path / f"{NAME}.node.tar").write_bytes(b"".join(archive.blocks(node_files.collect(str(root)), facts)))
+    paths = {file["path"] for file in examining.examine(str(put(tmp_path, with_archive=False)))["shared_files"]}
+    assert {"/etc/kubernetes/ssl/ca.crt", "/etc/kubernetes/ssl/etcd/ca.crt", "/srv/encryption/config.yaml"} == paths
+
+
+def test_an_archive_of_a_release_that_knew_one_folder() -> None:
+    about = {"files": [{"path": "/etc/kubernetes/pki/ca.crt", "sha256": "a"}, {"path": "/etc/other", "sha256": "b"}]}
+    assert examining.shared_files(about) == [{"path": "/etc/kubernetes/pki/ca.crt", "sha256": "a"}]
+
+
 def test_without_an_archive(tmp_path: Path) -> None:
     found = examining.examine(str(put(tmp_path, with_archive=False)))
     assert (found["has_archive"], found["shared_files"], found["members"]) == (False, [], [])

@@ -18,6 +18,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 Json = dict[str, t.Any]
+NOW = 1_800_000_000.0
 OLD, NEW, EMULATING = ("v1.34.4", ""), ("v1.35.4", ""), ("v1.35.4", "1.34")
 
 
@@ -34,6 +35,7 @@ def static(component: str, on: str, tag: str, *flags: str) -> Json:
             "nodeName": on,
             "containers": [{"name": component, "image": image, "command": [component, *flags]}],
         },
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }
 
 
@@ -44,7 +46,8 @@ def node(name: str, kubelet: str, *, control_plane: bool = False, cordoned: bool
             "labels": {"node-role.kubernetes.io/control-plane": ""} if control_plane else {},
             "annotations": {api.CORDON_ANNOTATION: "run"} if cordoned else {},
         },
-        "status": {"nodeInfo": {"kubeletVersion": kubelet}},
+        "spec": {"unschedulable": True} if cordoned else {},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": kubelet}},
     }
 
 
@@ -64,7 +67,7 @@ def cluster(
 
 
 def plan(found: Cluster, target: str = "1.34.4", accepted: list[Json] | None = None, **request: t.Any) -> RollbackPlan:
-    return make_plan(found, Request(Version.parse(target), **request), accepted or [])
+    return make_plan(found, Request(Version.parse(target), **request), accepted or [], now=NOW)
 
 
 def ids(made: RollbackPlan) -> list[str]:
@@ -97,7 +100,7 @@ def test_all_is_back_and_the_run_that_took_it_back_was_cut_off() -> None:
     done = plan(found)
     assert (done["needed"], done["cut_off"]) == (False, None)
     run = CutOff("r1", "", "controller_gone")
-    made = make_plan(found, Request(Version.parse("1.34.4")), [], run)
+    made = make_plan(found, Request(Version.parse("1.34.4")), [], run, now=NOW)
     assert (made["needed"], made["control_plane"], made["kubelets"], made["config_needed"]) == (True, [], [], False)
     assert made["cut_off"] == {"run_id": "r1", "since": "", "reason": "controller_gone"}
     assert made["summary"][1] == f"{run.told()}. What it left is to be put back, and the lock to be released."
@@ -182,3 +185,13 @@ def test_no_control_plane() -> None:
     made = plan(Cluster(nodes=[node("w1", "v1.34.4")]))
     assert ids(made) == ["control-plane-unknown"]
     assert not made["needed"]
+
+
+def test_two_hosts_of_one_node_stop_it() -> None:
+    """The run would take back one of them, and hold the other for it."""
+    found = cluster({"c1": EMULATING})
+    request = Request(Version.parse("1.34.4"), hosts={"c1": "c1", "alias": "c1"})
+    plan = make_plan(found, request, [], now=NOW)
+    assert plan["blockers"] == 1
+    assert [(each["id"], each["subject"]) for each in plan["findings"]] == [("inventory-hosts-of-one-node", "node/c1")]
+    assert make_plan(found, Request(Version.parse("1.34.4"), hosts={"c1": "c1"}), [], now=NOW)["blockers"] == 0

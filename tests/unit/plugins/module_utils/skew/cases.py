@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import decisions
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Cluster, Host, Request
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
+from ansible_collections.evergreen.kubeadm.plugins.modules import skew_check
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.kubeadm.mirror import defaulted, mirror
 
 NOW = 1_800_000_000.0
@@ -77,6 +79,21 @@ def budget(
     }
 
 
+def dns(image: str = "registry.k8s.io/coredns/coredns:v1.12.1", **spec: t.Any) -> dict[str, t.Any]:
+    """As kubeadm writes it."""
+    term = {"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+    container = {"name": "coredns", "image": image, "args": coredns.ARGUMENTS, "resources": coredns.RESOURCES}
+    container.update(spec.pop("container", {}))
+    whole = {
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}},
+        "nodeSelector": coredns.NODE_SELECTOR,
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "containers": [container],
+        **spec,
+    }
+    return {"spec": {"replicas": 5, "template": {"spec": whole}}}
+
+
 def cluster(**changes: t.Any) -> Cluster:
     """A cluster of 1.34.4 with nothing wrong."""
     parts: dict[str, t.Any] = {
@@ -84,6 +101,9 @@ def cluster(**changes: t.Any) -> Cluster:
         "pods": control_plane("c1"),
         "cluster_config": {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": "v1.34.4"},
         "kubelet_config": {},
+        # Of no version that could be too old or too new.
+        "kube_proxy": {"spec": {}},
+        "coredns": dns(),
         **changes,
     }
     return Cluster(**parts)
@@ -108,6 +128,11 @@ def decide(
         programs=programs,
         cut_off=cut_off,
     )
+
+
+def drain(**given: t.Any) -> Options:
+    """The options of a drain, as the module reads them."""
+    return skew_check.drain_options(given)
 
 
 def said(verdict: decisions.Verdict) -> list[tuple[str, str, str]]:

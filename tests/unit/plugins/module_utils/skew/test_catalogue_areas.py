@@ -27,7 +27,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 
 AREAS: dict[str, tuple[tuple[str, ...], tuple[Entry, ...]]] = {
     "addons": (("findings_addons",), addons.ENTRIES),
-    "cluster": (("findings_cluster",), cluster.ENTRIES),
+    "cluster": (("findings_cluster", "findings_system_pods"), cluster.ENTRIES),
     "config": (("findings_config",), config.ENTRIES),
     "control_plane": (("findings_control_plane", "findings_static_pods"), control_plane.ENTRIES),
     "etcd": (("findings_etcd",), etcd.ENTRIES),

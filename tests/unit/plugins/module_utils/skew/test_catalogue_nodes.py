@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import (
+    findings_certificates,
     findings_hosts,
+    findings_kubelet_config,
     findings_kubelet_flags,
     findings_machine,
     findings_packages,
@@ -25,7 +27,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.catalogue 
     programs,
 )
 
-NODES = (findings_hosts, findings_machine, findings_packages)
+NODES = (findings_certificates, findings_kubelet_config, findings_hosts, findings_machine, findings_packages)
 PROGRAMS = (findings_kubelet_flags, findings_programs)
 SEVERITIES = {"BLOCKER", "WARNING", "NOTE"}
 

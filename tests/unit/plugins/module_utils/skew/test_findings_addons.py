@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import typing as t
 
@@ -16,6 +17,7 @@ from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.
     cluster,
     control_plane,
     decide,
+    dns,
     node,
     pod,
     said,
@@ -120,21 +122,6 @@ def test_plugins_of_a_corefile() -> None:
     assert coredns.plugins_of("") == []
 
 
-def dns(image: str = "registry.k8s.io/coredns/coredns:v1.12.1", **spec: t.Any) -> dict[str, t.Any]:
-    """As kubeadm writes it."""
-    term = {"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
-    container = {"name": "coredns", "image": image, "args": coredns.ARGUMENTS, "resources": coredns.RESOURCES}
-    container.update(spec.pop("container", {}))
-    whole = {
-        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}},
-        "nodeSelector": coredns.NODE_SELECTOR,
-        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
-        "containers": [container],
-        **spec,
-    }
-    return {"spec": {"replicas": 5, "template": {"spec": whole}}}
-
-
 @pytest.mark.parametrize(
     ("deployment", "corefile", "expected"),
     [
@@ -226,3 +213,133 @@ def test_a_chain_tells_of_each_hop() -> None:
 
 def test_each_change_has_a_source() -> None:
     assert all(change.source.startswith("https://") and 31 <= change.minor <= 37 for change in changes.CHANGES)
+
+
+OFF = {"proxy": {"disabled": True}, "dns": {"disabled": True}}
+PROXY, DNS = "daemonset/kube-system/kube-proxy", "deployment/kube-system/coredns"
+
+
+@pytest.mark.parametrize(
+    ("given", "versions", "options", "expected"),
+    [
+        # The ConfigMap was left behind, or went too: kubeadm from 1.32 on does not ask.
+        ({"kube_proxy": None, "kube_proxy_config": {}}, "1.34.4 1.35.4", {}, [("note", "addon-absent", PROXY)]),
+        ({"kube_proxy": None}, "1.34.4 1.35.4", {}, [("note", "addon-absent", PROXY)]),
+        ({"kube_proxy": None, "coredns": None, "cluster_config": OFF}, "1.34.4 1.35.4", {}, []),
+        ({"kube_proxy": None, "cluster_config": OFF}, "1.31.4 1.32.0", {}, [("note", "addon-absent", PROXY)]),
+        ({"kube_proxy": None, "cluster_config": OFF}, "1.31.4 1.32.1", {}, []),
+        ({"coredns": None}, "1.34.4 1.35.4", {}, [("note", "addon-absent", DNS)]),
+        # Before, it asks for the ConfigMap, and nothing can be skipped.
+        (
+            {"kube_proxy": None, "kube_proxy_config": {"mode": ""}},
+            "1.30.4 1.31.4",
+            {},
+            [("warning", "addon-absent", PROXY)],
+        ),
+        ({"kube_proxy": None, "cluster_config": OFF}, "1.30.4 1.31.4", {}, []),
+        ({"coredns": None, "corefile": ""}, "1.30.4 1.31.4", {}, [("warning", "addon-absent", DNS)]),
+        ({"kube_proxy": None}, "1.34.4 1.35.4", {"skip_phases": ["addon/kube-proxy"]}, []),
+        ({"kube_proxy": None}, "1.34.4 1.35.4", {"skip_phases": ["addon"]}, []),
+        ({"kube_proxy": None}, "1.35.4 1.35.4", {}, []),
+        (
+            {"kube_proxy": None, "unreadable": {"kube-proxy": "no"}},
+            "1.34.4 1.35.4",
+            {},
+            [("warning", "unreadable", "kube-proxy")],
+        ),
+    ],
+)
+def test_an_addon_that_the_cluster_does_not_have(
+    given: dict[str, t.Any], versions: str, options: dict[str, t.Any], expected: list[t.Any]
+) -> None:
+    before, target = versions.split()
+    given = {**given}
+    config = {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": f"v{before}"}
+    config |= given.pop("cluster_config", {})
+    etcd = "3.6.6-0" if before.startswith("1.35") else "3.6.5-0" if before.startswith("1.34") else "3.5.26-0"
+    seen = cluster(
+        nodes=[node("c1", f"v{before}", control_plane=True)],
+        pods=control_plane("c1", f"v{before}", etcd),
+        **{"cluster_config": config, **given},
+    )
+    verdict = decide(seen, target, **options)
+    assert said(verdict) == expected
+
+
+def test_the_run_is_told_what_is_not_there() -> None:
+    seen = {"pods": control_plane("c1", "v1.30.4", "3.5.26-0"), "nodes": [node("c1", "v1.30.4", control_plane=True)]}
+    verdict = decide(cluster(kube_proxy=None, **seen), "1.32.4", available=["1.31.4"])
+    assert [(hop["to"], hop["absent_addons"]) for hop in verdict["hops"]] == [
+        ("1.31.4", []),
+        ("1.32.4", ["kube-proxy"]),
+    ]
+    assert [hop["absent_addons"] for hop in decide(cluster())["hops"]] == [[]]
+    unreadable = decide(cluster(kube_proxy=None, unreadable={"kube-proxy": "no"}))
+    assert [hop["absent_addons"] for hop in unreadable["hops"]] == [[]]
+
+
+FOREIGN = ".:53 {\n  records example.org {\n  }\n}\n"
+BY_HAND = "registry.k8s.io/coredns/coredns:v1.12.1-own"
+CHECKS = ["CoreDNSMigration", "corednsunsupportedplugins"]
+
+
+@pytest.mark.parametrize(
+    ("given", "ignored", "skipped", "expected"),
+    [
+        ({"corefile": FOREIGN}, [], [], ["coredns-plugin-unknown"]),
+        ({"corefile": FOREIGN}, CHECKS, [], []),
+        ({"coredns": dns(BY_HAND)}, [], [], ["coredns-version-unknown"]),
+        # The phase alone leaves the check, and the check alone leaves the migration.
+        ({"coredns": dns(BY_HAND)}, [], ["addon/coredns"], ["coredns-version-unknown"]),
+        ({"coredns": dns(BY_HAND)}, CHECKS, [], ["coredns-version-unknown"]),
+        ({"coredns": dns(BY_HAND)}, CHECKS, ["addon/coredns"], []),
+        ({"coredns": dns("mirror.example/coredns:v1.12.1")}, [], ["addon/coredns"], []),
+        ({"coredns": dns(priorityClassName="x", nodeSelector={})}, [], [], ["coredns-customised"]),
+        ({"coredns": dns(priorityClassName="x", nodeSelector={})}, [], ["addon"], []),
+    ],
+)
+def test_what_the_run_leaves_out(
+    given: dict[str, t.Any], ignored: list[str], skipped: list[str], expected: list[str]
+) -> None:
+    verdict = decide(cluster(**given), ignored_checks={"control_plane": ignored}, skip_phases=skipped)
+    assert [entry["id"] for entry in verdict["findings"]] == expected
+
+
+def of(kind: str, name: str, image: str, namespace: str = "kube-system") -> dict[str, t.Any]:
+    made = pod(f"{name}-x", namespace=namespace, ownerReferences=[{"kind": kind, "name": name, "controller": True}])
+    made["spec"]["containers"] = [{"name": "main", "image": image}]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("running", "subject", "pause"),
+    [
+        (
+            of("DaemonSet", "kured", "ghcr.io/kubereboot/kured:1.20.0"),
+            "daemonset/kube-system/kured",
+            'kubectl annotate -n kube-system daemonset kured weave.works/kured-node-lock=\'{"nodeID":"manual"}\'',
+        ),
+        (
+            of("StatefulSet", "scaler", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.0"),
+            "statefulset/kube-system/scaler",
+            "kubectl scale -n kube-system statefulset scaler --replicas=0",
+        ),
+        (
+            of("Job", "descheduler-29401220", "mirror.example:5000/descheduler/descheduler@sha256:0a", "ops"),
+            "job/ops/descheduler-29401220",
+            'kubectl -n ops patch cronjob descheduler -p \'{"spec":{"suspend":true}}\'',
+        ),
+        (of("DaemonSet", "agent", "example.org/kured-exporter:1"), "", ""),
+    ],
+)
+@pytest.mark.parametrize("target", ["1.34.4", "1.35.4"])
+def test_controllers_that_act_on_the_same_nodes(
+    running: dict[str, t.Any], subject: str, pause: str, target: str
+) -> None:
+    pods = [*control_plane("c1"), running, copy.deepcopy(running)]
+    found = [
+        entry for entry in decide(cluster(pods=pods), target)["findings"] if entry["id"] == "other-controller-active"
+    ]
+    expected = [("warning", subject)] if subject and target == "1.35.4" else []
+    assert [(entry["severity"], entry["subject"]) for entry in found] == expected
+    assert all(entry["remedy"].endswith(pause) for entry in found)

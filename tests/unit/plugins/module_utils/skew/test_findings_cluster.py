@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_cluster import hosts_of_one_node
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     cluster,
     control_plane,
@@ -43,6 +44,17 @@ def test_at_the_target_after_a_run_that_was_cut_off() -> None:
     assert verdict["summary"] == [f"{run.told()}. What it left is to be put back, and the lock to be released."]
     # What is to be upgraded says all the rest.
     assert decide(cluster(), cut_off=run)["summary"] == decide(cluster())["summary"]
+
+
+def server(readyz: dict[str, t.Any], error: str = "") -> dict[str, t.Any]:
+    return {
+        "node": "c1",
+        "address": "192.0.2.1:6443",
+        "readyz": readyz,
+        "version": "",
+        "deprecated": [],
+        "error": error,
+    }
 
 
 OURS = {api.CORDON_ANNOTATION: '{"by": "evergreen.kubeadm", "run": "r1", "at": "t"}'}
@@ -81,6 +93,12 @@ TWO_PLANES: dict[str, t.Any] = {"nodes": [node("c1", control_plane=True), node("
             {"inventory": ["c1", "w1", "w2"]},
             ("blocker", "inventory-node-not-in-cluster", "node/w2"),
             id="extra host",
+        ),
+        pytest.param(
+            {},
+            {"inventory_hosts": {"c1": "c1", "w1": "w1", "alias": "w1"}},
+            ("blocker", "inventory-hosts-of-one-node", "node/w1"),
+            id="two hosts of one node",
         ),
         pytest.param(
             {}, {"inventory": ["c1"]}, ("warning", "cluster-node-not-in-inventory", "node/w1"), id="worker not listed"
@@ -161,20 +179,32 @@ TWO_PLANES: dict[str, t.Any] = {"nodes": [node("c1", control_plane=True), node("
             id="unreadable",
         ),
         pytest.param(
-            {
-                "api_servers": [
-                    {
-                        "node": "c1",
-                        "address": "192.0.2.1:6443",
-                        "version": "",
-                        "deprecated": [],
-                        "error": "/version: timed out",
-                    }
-                ]
-            },
+            {"api_servers": [server({"error": "timed out"}, "/version: timed out")]},
+            {},
+            ("blocker", "api-server-not-asked", "node/c1"),
+            id="API server not reached",
+        ),
+        pytest.param(
+            {"api_servers": [server({"status": 500, "body": "[-]etcd failed"})]},
+            {},
+            ("blocker", "api-server-not-asked", "node/c1"),
+            id="API server not ready",
+        ),
+        pytest.param(
+            {"api_servers": [server({"status": 200}, "/metrics: 403")]},
             {},
             ("warning", "api-server-not-asked", "node/c1"),
-            id="API server not reached",
+            id="metrics not allowed",
+        ),
+        pytest.param(
+            {"nodes": [node("c1", control_plane=True), node("w9", ready="Unknown")]},
+            {
+                "inventory": ["c1"],
+                "places": ["c1"],
+                "accepted": [{"id": "cluster-node-not-in-inventory", "reason": "r"}],
+            },
+            ("warning", "node-not-ready", "node/w9"),
+            id="a worker that is not of the run is not ready",
         ),
         pytest.param(
             {
@@ -222,3 +252,9 @@ def test_kube_proxy(tag: str, expected: list[str]) -> None:
     proxy = {"spec": {"template": {"spec": {"containers": [{"name": "kube-proxy", "image": image}]}}}}
     verdict = decide(cluster(kube_proxy=proxy))
     assert [f["id"] for f in verdict["findings"]] == expected
+
+
+def test_the_hosts_of_one_node_are_all_named() -> None:
+    (found,) = hosts_of_one_node({"w1": "w1", "clone": "w1", "w1.example": "w1", "w2": "w2"})
+    assert "clone, w1 and w1.example" in found["evidence"]
+    assert hosts_of_one_node({"a": "w1", "b": "w2"}) == []

@@ -164,7 +164,7 @@ def test_how_many_members(names: tuple[str, ...], expected: bool) -> None:
     assert (("note", "etcd-member-count", "etcd") in findings(given, names=names)) is expected
 
 
-def test_external_etcd_is_not_judged() -> None:
+def test_the_members_of_an_external_etcd_are_no_nodes() -> None:
     found = cluster(pods=control_plane("c1", etcd=None))
     assert said(decide(found, etcd_members=[look(member(7, "elsewhere"))])) == []
 
@@ -179,3 +179,74 @@ def test_before_36_the_flag_says_the_quota(flag: str, expected: bool) -> None:
     given = look(member(1, version="3.5.26", db_size=1900 << 20, db_size_quota=0))
     ids = [entry[1] for entry in said(decide(found, "1.34.5", etcd_members=[given]))]
     assert ("etcd-nearly-full" in ids) is expected
+
+
+def external(*looks: dict[str, t.Any], **request: t.Any) -> list[tuple[str, str, str]]:
+    """What is said of a cluster whose etcd is no static pod."""
+    pods = [
+        pod for name in NAMES for pod in control_plane(name) if pod["metadata"]["labels"].get("component") != "etcd"
+    ]
+    found = cluster(nodes=[plane(name, place) for place, name in enumerate(NAMES, 1)], pods=pods)
+    return [
+        each
+        for each in said(decide(found, etcd_members=list(looks), **request))
+        if each[1].startswith(("etcd-", "backup-"))
+    ]
+
+
+SAVED = {"failed": False, "files": ["/var/backups/etcd/etcd-c1-x.db"], "archive": {"left_out": []}}
+REFUSED = {"failed": False, "msg": "No snapshot was taken from https://10.0.0.1:2379: free_space (1 MiB free)."}
+INCOMPLETE = {
+    **SAVED,
+    "archive": {"left_out": [{"path": "/etc/kubernetes/ssl/ca.key", "reason": "it is not on this node"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("looks", "options", "expected"),
+    [
+        ([look(*THREE)] * 3, {}, []),
+        ([{"failed": False, "msg": "connection refused"}], {}, [("blocker", "etcd-not-observed", "etcd")]),
+        ([look(member(1), member(2), member(3, problem="x"))], {}, [("blocker", "etcd-member-unhealthy", "etcd/c3")]),
+        # A run that saves no backup has nothing to do with it.
+        (
+            [{"failed": False, "msg": "connection refused"}],
+            {"without_backup": True},
+            [("warning", "backup-left-out", "etcd")],
+        ),
+    ],
+)
+def test_an_external_etcd(
+    looks: list[dict[str, t.Any]], options: dict[str, t.Any], expected: list[tuple[str, str, str]]
+) -> None:
+    found = external(*looks, **options)
+    assert [each for each in found if each[1] != "etcd-external"] == expected
+
+
+@pytest.mark.parametrize(
+    ("backups", "expected"),
+    [
+        ({}, []),
+        ({"c1": SAVED, "c2": SAVED}, []),
+        ({"c1": REFUSED}, [("blocker", "backup-not-possible", "node/c1")]),
+        # Another node may save it.
+        ({"c1": REFUSED, "c2": SAVED}, [("warning", "backup-not-possible", "node/c1")]),
+        ({"c1": INCOMPLETE}, [("warning", "backup-incomplete", "node/c1")]),
+    ],
+)
+def test_whether_a_backup_can_be_saved(
+    backups: dict[str, dict[str, t.Any]], expected: list[tuple[str, str, str]]
+) -> None:
+    assert external(backups=backups) == expected
+
+
+def test_the_words_about_a_backup() -> None:
+    found = cluster(nodes=[plane("c1", 1)], pods=control_plane("c1"))
+    told = {
+        each["id"]: each
+        for backups in ({"c1": REFUSED}, {"c1": INCOMPLETE})
+        for each in decide(found, backups=backups)["findings"]
+    }
+    assert "free_space (1 MiB free)" in told["backup-not-possible"]["evidence"]
+    assert "-e upgrade_without_backup=true" in told["backup-not-possible"]["remedy"]
+    assert "/etc/kubernetes/ssl/ca.key (it is not on this node)" in told["backup-incomplete"]["evidence"]

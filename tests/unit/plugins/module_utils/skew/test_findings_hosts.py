@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the evergreen.kubeadm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings on what a node itself told, certificates among it, both ways."""
+"""Findings on what a node itself told, both ways; certificates are in test_findings_certificates.py."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Host
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
-    NOW,
     cluster,
     decide,
 )
-
-DAY = 86400
 
 
 def host(**info: t.Any) -> Host:
@@ -35,7 +32,7 @@ MIB = 2**20
     [
         ({}, "1.35.4", {}, []),
         ({"cgroup_version": 1}, "1.35.4", {}, [("blocker", "cgroup-v1")]),
-        ({"cgroup_version": 1}, "1.35.4", {"failCgroupV1": False}, [("warning", "cgroup-v1")]),
+        ({"cgroup_version": 1}, "1.35.4", {"failCgroupV1": False}, [("blocker", "cgroup-v1")]),
         ({"cgroup_version": 1}, "1.34.9", {}, []),
         ({"cgroup_version": 2}, "1.35.4", {}, []),
         ({"swap_on": True}, "1.35.4", {}, [("warning", "swap-on")]),
@@ -129,27 +126,6 @@ def test_the_keys_that_are_elsewhere_are_named(missing: list[str], told: list[st
     assert found["id"] == "external-ca"
     assert all(words in found["evidence"] for words in told), found["evidence"]
     assert not any(words in found["evidence"] for words in untold), found["evidence"]
-
-
-@pytest.mark.parametrize(
-    ("path", "days", "expected"),
-    [
-        ("/etc/kubernetes/pki/apiserver.crt", -1, [("blocker", "certificate-expired")]),
-        ("/etc/kubernetes/pki/apiserver.crt", 29, [("warning", "certificate-expires-soon")]),
-        ("/etc/kubernetes/pki/apiserver.crt", 31, []),
-        ("/etc/kubernetes/pki/etcd/ca.crt", 100, [("warning", "certificate-expires-soon")]),
-        ("/etc/kubernetes/pki/ca.crt", 200, []),
-    ],
-)
-@pytest.mark.parametrize("as_text", [True, False])
-def test_certificates(path: str, days: int, expected: list[t.Any], as_text: bool) -> None:
-    from datetime import datetime, timezone
-
-    moment: t.Any = NOW + days * DAY
-    if as_text:
-        moment = datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    verdict = decide(cluster(), hosts=[host(certificates=[{"path": path, "not_after": moment}])])
-    assert [(f["severity"], f["id"]) for f in verdict["findings"]] == expected
 
 
 def test_a_flag_that_no_kubeadm_on_the_way_takes_out_is_a_blocker() -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the evergreen.kubeadm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings on machines, packages and the server of a kubelet, both ways; certificates are in test_findings_hosts.py."""
+"""Findings on machines, packages and the server of a kubelet, both ways."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     NOW,
     cluster,
+    control_plane,
     decide,
     node,
     static,
@@ -95,6 +96,13 @@ CLEAN: dict[str, t.Any] = {
 }
 
 
+PAUSE = "registry.internal.example/pause:3.9"
+
+
+def runtime(image: str = PAUSE, *, pinned: bool | None) -> dict[str, t.Any]:
+    return {"name": "containerd", "version": "2.1.4", "sandbox": {"image": image, "pinned": pinned}}
+
+
 def test_a_clean_node() -> None:
     assert judged(CLEAN) == []
 
@@ -126,6 +134,14 @@ def test_a_clean_node() -> None:
         ({"kubeadm_tmp_bytes": 702 * MIB}, [("note", "upgrade-leftovers")]),
         ({"container_runtime": {"name": "cri-o", "version": "1.27.1"}}, [("note", "container-runtime-old")]),
         ({"container_runtime": {"name": "cri-o", "version": "1.34.0"}}, []),
+        ({"container_runtime": runtime(pinned=True)}, []),
+        ({"container_runtime": runtime(pinned=False)}, [("warning", "sandbox-image-not-pinned")]),
+        ({"container_runtime": runtime(pinned=None)}, [("note", "sandbox-image-not-pinned")]),
+        ({"container_runtime": runtime(image="", pinned=None)}, [("note", "sandbox-image-not-pinned")]),
+        (
+            {"package_sources_error": "E: Conflicting values set for option Signed-By regarding source x"},
+            [("blocker", "package-sources-broken")],
+        ),
         (
             {"foreign_manifests": [{"file": "/etc/kubernetes/manifests/x.yaml", "error": "it is not a Pod"}]},
             [("warning", "manifest-unreadable")],
@@ -138,6 +154,15 @@ def test_a_clean_node() -> None:
 )
 def test_machine(changes: dict[str, t.Any], expected: list[tuple[str, str]]) -> None:
     assert said(judged({**CLEAN, **changes})) == expected
+
+
+def test_an_image_of_sandboxes_that_is_not_pinned() -> None:
+    (entry,) = judged({**CLEAN, "container_runtime": runtime(pinned=False)}, "1.35.4")
+    assert f"ctr -n k8s.io images label {PAUSE} io.cri-containerd.pinned=pinned" in entry["remedy"]
+    (entry,) = judged({**CLEAN, "container_runtime": {**runtime(pinned=False), "name": "cri-o"}}, "1.35.4")
+    assert f'pinned_images = ["{PAUSE}"]' in entry["remedy"]
+    # Until 1.34 the kubelet has a flag for it.
+    assert judged({**CLEAN, "container_runtime": runtime(pinned=False)}, "1.34.9") == []
 
 
 def test_a_clock_is_said_to_be_wrong_by_what_is_proven() -> None:
@@ -278,3 +303,228 @@ def plane(server: str) -> dict[str, t.Any]:
 def test_kubelet_server(on: str, server: str, target: str, expected: list[tuple[str, str]]) -> None:
     info = plane(server) if on == "c1" else {**CLEAN, "kubelet_conf_server": server}
     assert said(judged(info, target, on=on)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"environment": [], "static_pods": [], "differing": []}, ""),
+        ({"environment": ["NO_PROXY"], "static_pods": ["NO_PROXY"], "differing": []}, ""),
+        (
+            {"environment": [], "static_pods": ["HTTPS_PROXY", "NO_PROXY"]},
+            "HTTPS_PROXY, NO_PROXY the static pods have, and the environment of kubeadm has not",
+        ),
+        ({"environment": ["http_proxy"], "static_pods": []}, "http_proxy the environment of kubeadm has, and"),
+        ({"environment": ["a_proxy"], "static_pods": ["a_proxy"], "differing": ["a_proxy"]}, "a_proxy have another"),
+    ],
+)
+@pytest.mark.parametrize("target", ["1.34.4", "1.35.4"])
+def test_proxies_of_kubeadm_and_of_the_static_pods(names: dict[str, t.Any], told: str, target: str) -> None:
+    plane = read_host({"node_name": "c1", "role": "control_plane", "proxy_variables": names})
+    found = decide(cluster(), target, [plane] if plane else [])["findings"]
+    expected = [("note", "proxy-variables")] if told and target == "1.35.4" else []
+    assert [(entry["severity"], entry["id"]) for entry in found] == expected
+    assert all(told in entry["evidence"] for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("variables", "edited"),
+    [
+        # kubeadm gives all of them the same.
+        ({"kube-apiserver": "p", "kube-controller-manager": "p", "kube-scheduler": "p"}, []),
+        ({"kube-apiserver": "p", "kube-controller-manager": "p"}, ["kube-apiserver-c1", "kube-controller-manager-c1"]),
+        (
+            {"kube-apiserver": "p", "kube-controller-manager": "q", "kube-scheduler": "p"},
+            ["kube-apiserver-c1", "kube-controller-manager-c1", "kube-scheduler-c1"],
+        ),
+        ({"kube-scheduler": "p"}, ["kube-scheduler-c1"]),
+        ({"etcd": "p"}, ["etcd-c1"]),
+    ],
+)
+def test_a_proxy_that_is_lost(variables: dict[str, str], edited: list[str]) -> None:
+    """What not all of them have is not kubeadm's, which would not write it again."""
+    pods = control_plane("c1")
+    for pod in pods:
+        value = variables.get(pod["metadata"]["name"][: -len("-c1")])
+        if value:
+            pod["spec"]["containers"][0]["env"] = [{"name": "HTTPS_PROXY", "value": value}]
+    found = [entry for entry in decide(cluster(pods=pods))["findings"] if "HTTPS_PROXY" in entry["evidence"]]
+    assert [entry["subject"] for entry in found] == [f"pod/kube-system/{name}" for name in sorted(edited)]
+    assert all(entry["id"] == "static-pod-edited" for entry in found)
+
+
+EL8, EL9 = "4.18.0-553.el8_10.x86_64", "5.14.0-611.el9"
+NEITHER: dict[str, list[str]] = {}
+BOTH = {"control_plane": ["SystemVerification"], "worker": ["systemverification"]}
+
+
+@pytest.mark.parametrize(
+    ("info", "versions", "ignored", "expected"),
+    [
+        # kubeadm 1.33 is the one that makes an error of it in an upgrade.
+        ({"kernel": EL8}, "1.32.9 1.33.8", NEITHER, [("blocker", "kernel-too-old", "in the hop to 1.33.8")]),
+        ({"kernel": EL8}, "1.32.9 1.33.8 1.34.4", NEITHER, [("blocker", "kernel-too-old", "in the hop to 1.33.8")]),
+        ({"kernel": EL8}, "1.32.9 1.33.8 1.34.4", BOTH, [("warning", "kernel-too-old", "in the hop to 1.33.8")]),
+        ({"kernel": EL8}, "1.31.9 1.32.9", NEITHER, [("warning", "kernel-too-old", "1.32 supports")]),
+        ({"kernel": EL8}, "1.33.8 1.34.4", NEITHER, [("warning", "kernel-too-old", "1.34 supports 5.4")]),
+        ({"kernel": EL9}, "1.32.9 1.33.8 1.34.4", NEITHER, []),
+        ({"kernel": EL9, "kernel_config": True}, "1.33.8 1.34.4", NEITHER, []),
+        ({"kernel": EL9, "kernel_config": False}, "1.31.9 1.32.9", NEITHER, []),
+        (
+            {"kernel": EL9, "kernel_config": False},
+            "1.32.9 1.33.8 1.34.4",
+            NEITHER,
+            [("blocker", "kernel-config-unreadable", f"/boot/config-{EL9}")],
+        ),
+        (
+            {"kernel": EL9, "kernel_config": False},
+            "1.33.8 1.34.4",
+            BOTH,
+            [("note", "kernel-config-unreadable", "in the hop to 1.34.4")],
+        ),
+        # It is done already.
+        ({"kernel": EL9, "kernel_config": False}, "1.34.4 1.34.4", NEITHER, []),
+    ],
+)
+@pytest.mark.parametrize("role", ["control_plane", "worker"])
+def test_what_kubeadm_verifies_of_the_kernel(
+    info: dict[str, t.Any], versions: str, ignored: dict[str, list[str]], expected: list[t.Any], role: str
+) -> None:
+    before, *between, target = versions.split()
+    name = "c1" if role == "control_plane" else "w1"
+    etcd = "3.6.5-0" if before.startswith("1.34") else "3.5.26-0"
+    seen = cluster(
+        nodes=[node("c1", f"v{before}", control_plane=True), node("w1", f"v{before}")],
+        pods=control_plane("c1", f"v{before}", etcd),
+        cluster_config={"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": f"v{before}"},
+    )
+    told = read_host({"node_name": name, "role": role, **info})
+    findings = decide(seen, target, [told] if told else [], available=between, ignored_checks=ignored)["findings"]
+    found = [entry for entry in findings if entry["subject"] == f"node/{name}"]
+    assert [(entry["severity"], entry["id"]) for entry in found] == [each[:2] for each in expected]
+    for entry, (severity, _id, words) in zip(found, expected):
+        assert words in entry["evidence"]
+        option = f"{role}_ignore_preflight_errors: [SystemVerification]"
+        assert (option in entry["remedy"]) is (severity == "blocker")
+
+
+@pytest.mark.parametrize(("ignored", "severity"), [(NEITHER, "blocker"), (BOTH, "warning")])
+def test_a_control_group_of_version_1_that_is_allowed(ignored: dict[str, list[str]], severity: str) -> None:
+    """The kubelet starts, and kubeadm's own check of it fails unless it is passed over."""
+    told = read_host({"node_name": "w1", "role": "worker", "cgroup_version": 1})
+    seen = cluster(kubelet_config={"failCgroupV1": False})
+    (found,) = decide(seen, hosts=[told] if told else [], ignored_checks=ignored)["findings"]
+    assert (found["severity"], found["id"]) == (severity, "cgroup-v1")
+    assert "worker_ignore_preflight_errors: [SystemVerification]" in found["remedy"]
+
+
+CRI = "kubeadm.alpha.kubernetes.io/cri-socket"
+CONTAINERD, SHIM = "unix:///run/containerd/containerd.sock", "/var/run/dockershim.sock"
+LOCAL = {"featureGates": {"NodeLocalCRISocket": True}}
+
+
+@pytest.mark.parametrize(
+    ("told", "role", "versions", "more", "expected"),
+    [
+        (CONTAINERD, "worker", "1.33.5 1.34.4", {}, ""),
+        ("unix:///var/run/containerd/containerd.sock", "worker", "1.34.4 1.35.4", {}, ""),
+        ("/run/containerd/containerd.sock", "control_plane", "1.34.4 1.35.4", {}, ""),
+        (SHIM, "control_plane", "1.33.5 1.34.4", {}, "blocker"),
+        # Until 1.34 no image is pulled there, and its kubeadm takes the annotation away.
+        (SHIM, "worker", "1.33.5 1.34.4", {}, "warning"),
+        (SHIM, "worker", "1.33.5 1.34.4 1.35.4", {}, "warning"),
+        (SHIM, "worker", "1.34.4 1.35.4", {}, "blocker"),
+        (SHIM, "worker", "1.34.4 1.34.4", {}, ""),
+        # It may be there: a place that is not looked at, or two runtimes.
+        ("unix:///opt/own.sock", "control_plane", "1.34.4 1.35.4", {}, "warning"),
+        (
+            "unix:///run/crio/crio.sock",
+            "control_plane",
+            "1.34.4 1.35.4",
+            {"sockets": ["/run/crio/crio.sock"]},
+            "warning",
+        ),
+        (SHIM, "control_plane", "1.34.4 1.35.4", {"sockets": None}, "warning"),
+        (None, "worker", "1.32.9 1.33.5", {}, "blocker"),
+        (None, "worker", "1.32.9 1.33.5", {"config": LOCAL, "instance": True}, ""),
+        (None, "worker", "1.33.5 1.34.4", {"instance": False}, "blocker"),
+        (None, "worker", "1.34.4 1.35.4", {"instance": True}, ""),
+        (None, "worker", "1.34.4 1.35.4", {"instance": None}, ""),
+        (None, "worker", "1.35.4 1.36.3", {"instance": False}, ""),
+        (SHIM, "control_plane", "1.34.4 1.35.4", {"socket": ""}, ""),
+    ],
+)
+def test_the_socket_that_kubeadm_is_told(
+    told: str | None, role: str, versions: str, more: dict[str, t.Any], expected: str
+) -> None:
+    before, *between, target = versions.split()
+    name = "c1" if role == "control_plane" else "w1"
+    annotations = {} if told is None else {CRI: told}
+    etcd = {"1.34": "3.6.5-0", "1.35": "3.6.6-0"}.get(before[:4], "3.5.26-0")
+    seen = cluster(
+        nodes=[
+            node("c1", f"v{before}", control_plane=True, annotations=annotations),
+            node("w1", f"v{before}", annotations=annotations),
+        ],
+        pods=control_plane("c1", f"v{before}", etcd),
+        cluster_config={"kubernetesVersion": f"v{before}", **more.get("config", {})},
+    )
+    runtime = {
+        "socket": more.get("socket", CONTAINERD),
+        "sockets": more.get("sockets", ["/run/containerd/containerd.sock"]),
+    }
+    kubelet = {"instance_config_present": more.get("instance", True)}
+    host = read_host({"node_name": name, "role": role, "container_runtime": runtime, "kubelet": kubelet})
+    findings = decide(seen, target, [host] if host else [], available=between)["findings"]
+    found = [entry for entry in findings if entry["id"] == "cri-socket-differs"]
+    assert [(entry["severity"], entry["subject"]) for entry in found] == (
+        [(expected, f"node/{name}")] if expected else []
+    )
+    assert all(entry["remedy"] == f"kubectl annotate node {name} --overwrite {CRI}={CONTAINERD}" for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("role", "there", "target", "expected"),
+    [
+        ("control_plane", False, "1.35.4", ["admin-conf-missing"]),
+        ("control_plane", True, "1.35.4", []),
+        ("control_plane", None, "1.35.4", []),
+        ("control_plane", False, "1.34.4", []),
+        ("worker", False, "1.35.4", []),
+    ],
+)
+def test_kubeadms_own_kubeconfig(role: str, there: bool | None, target: str, expected: list[str]) -> None:
+    told = read_host({"node_name": "c1" if role == "control_plane" else "w1", "role": role, "admin_conf": there})
+    found = decide(cluster(), target, [told] if told else [])["findings"]
+    assert [(entry["severity"], entry["id"]) for entry in found] == [("blocker", id) for id in expected]
+    words = "kubeadm init phase kubeconfig admin --kubernetes-version v1.34.4 --cert-dir /etc/kubernetes/pki"
+    assert all(words in entry["remedy"] for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("kubelet", "target", "workers", "expected"),
+    [
+        ("v1.34.4-eks-1", "1.34.4", [], True),
+        ("v1.34.4-gke.1042000", "1.34.3", [], True),
+        ("v1.34.4+vmware.1", "1.34.4", [], True),
+        ("v1.34.4-eks-1", "1.34.5", ["w1"], True),
+        ("v1.34.4", "1.34.4", [], False),
+        ("v1.34.5-rc.0", "1.34.5", ["w1"], False),
+    ],
+)
+def test_a_vendors_build(kubelet: str, target: str, workers: list[str], expected: bool) -> None:
+    """It counts as the release before the suffix, and is never upgraded to one that is older or the same."""
+    verdict = decide(cluster(nodes=[node("c1", control_plane=True), node("w1", kubelet)]), target)
+    assert [hop["workers"] for hop in verdict["hops"]] == ([workers] if workers else [])
+    found = [entry for entry in verdict["findings"] if entry["subject"] == "node/w1"]
+    assert [(entry["severity"], entry["id"]) for entry in found] == ([("warning", "vendor-build")] if expected else [])
+    assert all(f"kubelet {kubelet}:" in entry["evidence"] for entry in found)
+
+
+def test_an_api_server_of_a_vendor() -> None:
+    said = {"node": "c1", "address": "", "version": "v1.34.4-eks-1", "deprecated": [], "error": ""}
+    said["readyz"] = {"status": 200}
+    verdict = decide(cluster(api_servers=[said]), "1.34.4")
+    assert verdict["hops"] == []
+    assert [(entry["id"], entry["subject"]) for entry in verdict["findings"]] == [("vendor-build", "node/c1")]
+    assert "kube-apiserver v1.34.4-eks-1" in verdict["findings"][0]["evidence"]

@@ -150,3 +150,20 @@ def test_volumes_that_name_their_nodes(terms: list[t.Any], expected: list[str]) 
     spec = {"local": {"path": "/d"}, "capacity": {}, "nodeAffinity": {"required": {"nodeSelectorTerms": terms}}}
     found = volume_of({"metadata": {"name": "v"}, "spec": spec})
     assert (found["nodes"], found["kind"], found["claim"]) == (expected, "local", "")
+
+
+# Served at that minor, deprecated, and with a release that removes it (k8s.io/api, APILifecycleDeprecated).
+DEPRECATED = [
+    (34, "/apis/storage.k8s.io/v1beta1/"),
+    (33, "/apis/storagemigration.k8s.io/v1alpha1/"),
+    (34, "/apis/resource.k8s.io/v1beta1/"),
+    (29, "/apis/flowcontrol.apiserver.k8s.io/v1beta3/"),
+]
+
+
+@pytest.mark.parametrize(("since", "beginning"), DEPRECATED)
+def test_nothing_deprecated_is_listed(since: int, beginning: str) -> None:
+    """The API server would note it, and the next plan blame somebody for it."""
+    for current in range(since, 38):
+        asked = removed_apis.going_away(current, 40)
+        assert [path for path in asked if path.startswith(beginning)] == []

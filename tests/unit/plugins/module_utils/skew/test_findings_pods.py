@@ -7,31 +7,39 @@ from __future__ import annotations
 
 import time
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import tolerates, workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_capacity import quantity, requests_of
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import tolerates, workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import ALIKE_SHOWN, fold
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Volume, finding
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
+    NOW,
     budget,
     cluster,
     control_plane,
     decide,
+    drain,
     node,
     pod,
     said,
 )
 
 EVERYTHING = [{"operator": "Exists"}]
-DAEMON = [{"kind": "DaemonSet", "name": "agent", "controller": True}]
+DAEMON = [{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "controller": True}]
 CLAIM = {"name": "d", "persistentVolumeClaim": {"claimName": "data"}}
 
 
 def with_spec(name: str, on: str = "w1", **spec: t.Any) -> dict[str, t.Any]:
     made = pod(name, on)
     made["spec"].update(spec)
+    return made
+
+
+def pending(made: dict[str, t.Any]) -> dict[str, t.Any]:
+    made["status"] = {"phase": "Pending"}
     return made
 
 
@@ -49,17 +57,17 @@ def volume(claim: str = "shop/data", *nodes: str) -> Volume:
     ("pods", "expected"),
     [
         pytest.param([pod("a")], [], id="a plain pod"),
-        pytest.param([pod("a", ownerReferences=[])], [("warning", "pod-unmanaged", "namespace/shop")], id="bare"),
+        pytest.param([pod("a", ownerReferences=[])], [("blocker", "pod-unmanaged", "namespace/shop")], id="bare"),
         pytest.param([pod("a", "elsewhere", ownerReferences=[])], [], id="bare, on a node that is not drained"),
         pytest.param(
             [with_spec("a", volumes=[{"name": "x", "emptyDir": {}}])],
-            [("warning", "pod-local-data", "namespace/shop")],
+            [("blocker", "pod-local-data", "namespace/shop")],
             id="emptyDir",
         ),
         pytest.param([with_spec("a", volumes=[{"name": "x", "configMap": {}}])], [], id="other volumes"),
         pytest.param(
             [with_spec("a", tolerations=EVERYTHING)],
-            [("warning", "pod-tolerates-everything", "namespace/shop")],
+            [("note", "pod-tolerates-everything", "namespace/shop")],
             id="tolerates everything",
         ),
         pytest.param(
@@ -91,6 +99,182 @@ def volume(claim: str = "shop/data", *nodes: str) -> Volume:
 )
 def test_pods(pods: list[dict[str, t.Any]], expected: list[t.Any]) -> None:
     assert said(decide(cluster(pods=[*control_plane("c1"), *pods]))) == expected
+
+
+def scratch(*volumes: dict[str, t.Any], **annotations: str) -> dict[str, t.Any]:
+    """A pod with emptyDir volumes of these kinds, v0 and so on."""
+    made = with_spec("a", volumes=[{"name": f"v{place}", "emptyDir": kind} for place, kind in enumerate(volumes)])
+    made["metadata"]["annotations"] = {
+        f"cluster-autoscaler.kubernetes.io/{key}": text for key, text in annotations.items()
+    }
+    return made
+
+
+BARE = pod("a", ownerReferences=[])
+SKIP = {"pod_rules": [{"selector": "app=cart", "behaviour": "skip"}]}
+MEMORY = {"medium": "Memory"}
+SAFE = "safe-to-evict-local-volumes"
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "expected"),
+    [
+        pytest.param(BARE, {}, ("blocker", "pod-unmanaged"), id="a bare pod"),
+        pytest.param(BARE, {"force": True}, ("note", "pod-unmanaged"), id="a bare pod, by force"),
+        pytest.param(BARE, SKIP, None, id="a bare pod that stays"),
+        pytest.param(
+            pod("a", labels={"app": "cart", "cluster.x-k8s.io/drain": "skip"}, ownerReferences=[]), {}, None, id="label"
+        ),
+        pytest.param(scratch({}), {}, ("blocker", "pod-local-data"), id="emptyDir"),
+        pytest.param(scratch({}), {"delete_emptydir_data": True}, ("note", "pod-local-data"), id="emptyDir may go"),
+        pytest.param(scratch({}), {"force": True}, ("blocker", "pod-local-data"), id="force is about something else"),
+        pytest.param(scratch({}), SKIP, None, id="emptyDir that stays"),
+        pytest.param(scratch(MEMORY), {}, None, id="in memory"),
+        pytest.param(scratch(MEMORY, {}), {}, ("blocker", "pod-local-data"), id="one in memory, one not"),
+        pytest.param(scratch({}, {}, **{SAFE: "v0, v1"}), {}, None, id="both said to be safe"),
+        pytest.param(scratch({}, {}, **{SAFE: "v0"}), {}, ("blocker", "pod-local-data"), id="one said to be safe"),
+        pytest.param(pod("a", ownerReferences=DAEMON), {}, None, id="of a DaemonSet"),
+        pytest.param(
+            pod("a", ownerReferences=DAEMON),
+            {"ignore_daemonsets": False},
+            ("blocker", "pod-of-daemonset"),
+            id="of a DaemonSet, which may not stay",
+        ),
+    ],
+)
+def test_what_a_drain_refuses(
+    found: dict[str, t.Any], options: dict[str, t.Any], expected: tuple[str, str] | None
+) -> None:
+    verdict = decide(cluster(pods=[*control_plane("c1"), found]), drain=drain(**options))
+    assert said(verdict) == ([(*expected, "namespace/shop")] if expected else [])
+
+
+def test_a_pod_of_a_daemon_set_that_is_gone() -> None:
+    pods = [*control_plane("c1"), pod("a", ownerReferences=DAEMON)]
+    assert said(decide(cluster(pods=pods, daemon_sets={("shop", "agent")}))) == []
+    assert said(decide(cluster(pods=pods, daemon_sets=set()))) == [("blocker", "pod-unmanaged", "namespace/shop")]
+
+
+def test_remedies_are_commands_and_options() -> None:
+    (found,) = decide(cluster(pods=[*control_plane("c1"), scratch({}, MEMORY)]))["findings"]
+    assert "-e kubelet_drain_delete_emptydir_data=true" in found["remedy"]
+    assert (
+        f"kubectl -n shop annotate pod a --overwrite cluster-autoscaler.kubernetes.io/{SAFE}=v0,v1." in found["remedy"]
+    )
+    assert "kubectl -n shop label pod a --overwrite cluster.x-k8s.io/drain=skip" in found["remedy"]
+    (found,) = decide(cluster(pods=[*control_plane("c1"), BARE]))["findings"]
+    assert "-e kubelet_drain_force=true" in found["remedy"]
+
+
+def test_only_what_the_run_drains_counts() -> None:
+    pods = [*control_plane("c1"), BARE]
+    assert said(decide(cluster(pods=pods), places=["c1"])) == []
+    assert said(decide(cluster(pods=pods), places=["c1", "w1"])) == [("blocker", "pod-unmanaged", "namespace/shop")]
+    # A kubelet that is replaced with its pods on the node.
+    assert said(decide(cluster(pods=pods), "1.34.5", patch_without_drain=True)) == []
+    # A first part of an upgrade that can be taken back drains nothing.
+    verdict = decide(cluster(pods=pods), rollback_safe=True)
+    assert "pod-unmanaged" not in [found["id"] for found in verdict["findings"]]
+
+
+def leaving(seconds: float, **metadata: t.Any) -> dict[str, t.Any]:
+    """A pod whose grace period was over so many seconds ago."""
+    moment = datetime.fromtimestamp(NOW - seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return pod("a", deletionTimestamp=moment, **metadata)
+
+
+HELD = {"finalizers": ["example.com/cleanup"]}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(leaving(-20), [], id="leaves in time"),
+        pytest.param(leaving(5), [], id="a moment late"),
+        pytest.param(leaving(5, **HELD), [("warning", "pod-stuck-terminating", "pod/shop/a")], id="held for a moment"),
+        pytest.param(leaving(901, **HELD), [("blocker", "pod-stuck-terminating", "pod/shop/a")], id="held for long"),
+        pytest.param(
+            leaving(901), [("warning", "pod-stuck-terminating", "pod/shop/a")], id="late, and nothing holds it"
+        ),
+        pytest.param(leaving(-901), [("warning", "pod-grace-too-long", "namespace/shop")], id="still has long"),
+        pytest.param(leaving(901, **HELD, ownerReferences=DAEMON), [], id="of a DaemonSet"),
+        pytest.param(
+            with_spec("a", terminationGracePeriodSeconds=3600),
+            [("warning", "pod-grace-too-long", "namespace/shop")],
+            id="an hour to stop",
+        ),
+        pytest.param(with_spec("a", terminationGracePeriodSeconds=900), [], id="as long as the drain"),
+        pytest.param(
+            pending(with_spec("a", terminationGracePeriodSeconds=3600)),
+            [("warning", "pod-grace-too-long", "namespace/shop")],
+            id="an hour to stop, and just starting",
+        ),
+    ],
+)
+def test_pods_that_do_not_go(found: dict[str, t.Any], expected: list[t.Any]) -> None:
+    assert said(decide(cluster(pods=[*control_plane("c1"), found]))) == expected
+
+
+def test_what_does_not_go_is_told_with_its_figures() -> None:
+    (found,) = decide(cluster(pods=[*control_plane("c1"), leaving(901, **HELD)]))["findings"]
+    assert "example.com/cleanup" in found["evidence"]
+    assert 'kubectl -n shop patch pod a --type=merge -p \'{"metadata":{"finalizers":null}}\'' in found["remedy"]
+    long = with_spec("a", terminationGracePeriodSeconds=3600)
+    (found,) = decide(cluster(pods=[*control_plane("c1"), long]))["findings"]
+    assert "3600 s" in found["evidence"] and "900 s (kubelet_drain_timeout_s)" in found["evidence"]
+    assert "-e kubelet_drain_timeout_s=3660" in found["remedy"]
+    assert said(decide(cluster(pods=[*control_plane("c1"), long]), drain=drain(wait_timeout=3660))) == []
+
+
+WAIT = {"pod_rules": [{"selector": "app=cart", "behaviour": "wait_completed"}]}
+NIGHT = [{"apiVersion": "batch/v1", "kind": "Job", "name": "night", "controller": True}]
+
+
+@pytest.mark.parametrize(
+    ("restart", "expected"),
+    [
+        ({"restartPolicy": "Never"}, []),
+        ({"restartPolicy": "Always"}, ["pod-never-completes"]),
+        ({}, ["pod-never-completes"]),
+    ],
+)
+def test_pods_that_a_drain_waits_for(restart: dict[str, str], expected: list[str]) -> None:
+    verdict = decide(cluster(pods=[*control_plane("c1"), with_spec("a", **restart)]), drain=drain(**WAIT))
+    assert [(found["id"], found["severity"]) for found in verdict["findings"]] == [(id, "blocker") for id in expected]
+
+
+IGNORED = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+EXIT_CODES = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "failed", "repeats"),
+    [
+        ({"backoffLimit": 0}, 0, False),
+        ({"backoffLimit": 6}, 0, True),
+        ({}, 5, True),
+        ({}, 6, False),
+        ({"backoffLimit": 0, "podFailurePolicy": IGNORED}, 0, True),
+        ({"backoffLimit": 0, "podFailurePolicy": EXIT_CODES}, 0, False),
+        ({"backoffLimit": 2147483647, "backoffLimitPerIndex": 0}, 0, False),
+        ({"backoffLimit": 2147483647, "backoffLimitPerIndex": 1}, 0, True),
+    ],
+)
+def test_jobs_that_cannot_be_repeated(spec: dict[str, t.Any], failed: int, repeats: bool) -> None:
+    job = {"metadata": {"namespace": "shop", "name": "night"}, "spec": spec, "status": {"failed": failed}}
+    found = cluster(pods=[*control_plane("c1"), pod("a", ownerReferences=NIGHT)], jobs={"shop/night": job})
+    verdict = decide(found)
+    assert said(verdict) == ([] if repeats else [("warning", "job-not-repeatable", "namespace/shop")])
+    assert said(decide(found, drain=drain(pod_rules=[{"selector": "app=cart", "behaviour": "skip"}]))) == []
+
+
+def test_a_daemon_set_of_another_group_comes_back() -> None:
+    kruise = [{"apiVersion": "apps.kruise.io/v1beta1", "kind": "DaemonSet", "name": "agent", "controller": True}]
+    found = pod("a", ownerReferences=kruise)
+    found["spec"]["tolerations"] = EVERYTHING
+    assert said(decide(cluster(pods=[*control_plane("c1"), found]))) == [
+        ("note", "pod-tolerates-everything", "namespace/shop")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +412,30 @@ def test_room_for_the_largest_node(workers: list[t.Any], pods: list[t.Any], expe
     found = [entry for entry in verdict["findings"] if entry["id"] == "capacity-short"]
     assert [entry["subject"] for entry in found] == (["node/w1"] if expected else [])
     assert not found or expected in found[0]["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("serial", "expected"),
+    [
+        (["1"], []),
+        (["2"], ["node/w1, w2"]),
+        (["50%"], ["node/w1, w2"]),
+        (["1", "3"], ["node/w2, w3, w4"]),
+        (["0"], ["node/w1, w2, w3 and 1 more"]),
+    ],
+)
+def test_room_while_several_workers_are_away(serial: list[str], expected: list[str]) -> None:
+    workers = [sized(f"w{number}") for number in (1, 2, 3, 4)]
+    # Each has 2.5 of 4 CPUs in use: the pods of one node find room on three others, those of two on two do not.
+    pods = [
+        with_spec(f"{on}-{cpu}", on=on, containers=[asks(cpu)])
+        for on in ("w1", "w2", "w3", "w4")
+        for cpu in ("1", "1500m")
+    ]
+    verdict = decide(cluster(nodes=[PLANE, *workers], pods=[*control_plane("c1"), *pods]), worker_serial=serial)
+    found = [entry for entry in verdict["findings"] if entry["id"] == "capacity-short"]
+    assert [entry["subject"] for entry in found] == expected
+    assert all("upgrade_worker_serial" in entry["remedy"] for entry in found)
 
 
 def large(namespaces: int) -> dict[str, t.Any]:

@@ -15,6 +15,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import etcd_images
 from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.skew.cases import (
     cluster,
+    control_plane,
     decide,
     node,
     static,
@@ -198,7 +199,10 @@ def test_gates_of_the_kubelet_config() -> None:
         ("blocker", "feature-gate-unknown", CONFIG),
     ]
     only_here = found(kubelet={"config": {"featureGates": {"Gone": True}}})
-    assert said(only_here) == [("warning", "feature-gate-unknown", "node/w1")]
+    assert said(only_here) == [
+        ("warning", "feature-gate-unknown", "node/w1"),
+        ("warning", "kubelet-config-differs", "node/w1"),
+    ]
 
 
 def test_the_kubelet_config_itself() -> None:
@@ -237,3 +241,36 @@ def test_a_program_that_could_not_be_asked() -> None:
         ("blocker", "flag-removed", "kube-apiserver --cloud-config"),
         ("note", "target-program-not-asked", "kube-apiserver 1.35.4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "versions", "hop"),
+    [
+        ("ControlPlaneKubeletLocalMode", ("1.34.4", "1.35.4", "1.36.3"), "1.36.3"),
+        ("ControlPlaneKubeletLocalMode", ("1.34.4", "1.35.4"), ""),
+        ("EtcdLearnerMode", ("1.32.4", "1.33.4", "1.34.4"), "1.33.4"),
+        ("WaitForAllControlPlaneComponents", ("1.34.4", "1.35.4"), "1.35.4"),
+        ("NodeLocalCRISocket", ("1.34.4", "1.35.4", "1.36.3"), ""),
+        ("RootlessControlPlane", ("1.34.4", "1.35.4"), ""),
+        ("PublickeysECDSA", ("1.34.4", "1.35.4"), "1.35.4"),
+        # Of kubeadm that was not read.
+        ("SomethingNew", ("1.36.3", "1.37.0"), ""),
+        ("NodeLocalCRISocket", ("1.36.3", "1.37.0"), "1.37.0"),
+    ],
+)
+@pytest.mark.parametrize("value", [True, False])
+def test_gates_of_kubeadm_itself(gate: str, versions: tuple[str, ...], hop: str, value: bool) -> None:
+    before, *between, target = versions
+    config = {"apiVersion": "kubeadm.k8s.io/v1beta4", "kubernetesVersion": f"v{before}", "featureGates": {gate: value}}
+    seen = cluster(
+        nodes=[node("c1", f"v{before}", control_plane=True)],
+        pods=control_plane("c1", f"v{before}", None),
+        cluster_config=config,
+    )
+    findings = decide(seen, target, available=[*between])["findings"]
+    found = [entry for entry in findings if "featureGates" in entry["subject"]]
+    subject = f"configmap/kube-system/kubeadm-config featureGates.{gate}"
+    assert said(found) == ([("warning", "feature-gate-unknown", subject)] if hop else [])
+    if hop:
+        assert f"In the hop to {hop} " in found[0]["evidence"]
+        assert f"take featureGates.{gate} out" in found[0]["remedy"]

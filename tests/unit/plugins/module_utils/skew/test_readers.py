@@ -38,7 +38,6 @@ PODS = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
         ({"clientConfig": SERVICE, "failurePolicy": "Fail", "rules": [PODS]}, [True]),
         ({"clientConfig": SERVICE, "rules": [PODS]}, [True]),
         ({"clientConfig": SERVICE, "failurePolicy": "Ignore", "rules": [PODS]}, []),
-        ({"clientConfig": {"url": "https://x"}, "failurePolicy": "Fail", "rules": [PODS]}, []),
         ({"clientConfig": SERVICE, "rules": [{**PODS, "apiGroups": ["*"], "resources": ["*"]}]}, [True]),
         ({"clientConfig": SERVICE, "rules": [{**PODS, "resources": ["secrets"]}]}, [False]),
         ({"clientConfig": SERVICE, "rules": [{**PODS, "operations": ["DELETE"]}]}, [False]),
@@ -50,6 +49,52 @@ def test_fail_closed_webhooks(hook: dict[str, t.Any], expected: list[bool]) -> N
     found = readers.fail_closed_webhooks([configuration])
     assert [entry.covers_pods for entry in found] == expected
     assert all((e.configuration, e.name, e.namespace, e.service) == ("c", "h", "a", "b") for e in found)
+
+
+def test_a_webhook_by_url() -> None:
+    url = "https://somebody:hush@policy.example:8443/validate?token=hush"
+    hook = {"name": "h", "clientConfig": {"url": url}, "rules": [PODS]}
+    (found,) = readers.fail_closed_webhooks([{"metadata": {"name": "c"}, "webhooks": [hook]}])
+    assert (found.url, found.service, found.covers_pods) == ("https://policy.example:8443/validate", "", True)
+
+
+LEASES = "coordination.k8s.io"
+ALL_OF_A_RUN = ["nodes", "leases", "pods/eviction"]
+RULES = [
+    ({"apiGroups": [""], "resources": ["nodes"], "operations": ["UPDATE"]}, ["nodes"]),
+    ({"apiGroups": [""], "resources": ["nodes"], "operations": ["CREATE", "DELETE"]}, []),
+    ({"apiGroups": [""], "resources": ["nodes"], "operations": ["*"], "scope": "Namespaced"}, []),
+    ({"apiGroups": [LEASES], "resources": ["leases"], "operations": ["UPDATE"]}, ["leases"]),
+    ({"apiGroups": [LEASES], "resources": ["*"], "operations": ["CREATE"]}, ["leases"]),
+    ({"apiGroups": ["apps"], "resources": ["*"], "operations": ["*"]}, []),
+    ({"apiGroups": [""], "resources": ["pods/eviction"], "operations": ["CREATE"]}, ["pods/eviction"]),
+    ({"apiGroups": [""], "resources": ["pods/*"], "operations": ["CREATE"]}, ["pods/eviction"]),
+    ({"apiGroups": [""], "resources": ["*/eviction"], "operations": ["*"]}, ["pods/eviction"]),
+    ({"apiGroups": [""], "resources": ["pods"], "operations": ["*"]}, []),
+    # Without a slash it has no subresources.
+    ({"apiGroups": ["*"], "resources": ["*"], "operations": ["*"]}, ["nodes", "leases"]),
+    ({"apiGroups": ["*"], "resources": ["*/*"], "operations": ["*"]}, ALL_OF_A_RUN),
+]
+
+
+@pytest.mark.parametrize(("rule", "expected"), RULES)
+def test_the_requests_of_a_run(rule: dict[str, t.Any], expected: list[str]) -> None:
+    hook = {"name": "h", "clientConfig": SERVICE, "rules": [rule]}
+    (found,) = readers.fail_closed_webhooks([{"metadata": {"name": "c"}, "webhooks": [hook]}])
+    assert found.covers_run == expected
+    policy = {"metadata": {"name": "p"}, "spec": {"matchConstraints": {"resourceRules": [rule]}}}
+    binding = {"spec": {"policyName": "p", "validationActions": ["Deny"]}}
+    denies = {"p": expected} if expected else {}
+    assert readers.denying_policies([policy], [binding]) == denies
+    policy["spec"]["failurePolicy"] = "Fail"
+    assert readers.denying_policies([policy], [binding]) == denies
+    # Not bound, bound to warn alone, and one that lets through what it cannot judge.
+    assert readers.denying_policies([policy], []) == {}
+    binding["spec"]["validationActions"] = ["Warn", "Audit"]
+    assert readers.denying_policies([policy], [binding]) == {}
+    binding["spec"]["validationActions"] = ["Deny", "Audit"]
+    policy["spec"]["failurePolicy"] = "Ignore"
+    assert readers.denying_policies([policy], [binding]) == {}
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def test_it_is_said_why() -> None:
 
 def test_what_passes_by_itself_is_about_what_restarts() -> None:
     assert sorted(PASSING) == [
+        "api-server-not-asked",
         "api-service-unavailable",
+        "backup-not-possible",
         "control-plane-unknown",
         "etcd-member-unhealthy",
         "etcd-no-leader",
@@ -87,5 +89,6 @@ def test_what_passes_by_itself_is_about_what_restarts() -> None:
         "node-not-ready",
         "static-pod-missing",
         "static-pod-not-ready",
+        "system-pod-not-ready",
         "webhook-down",
     ]

@@ -101,7 +101,9 @@ def test_group_of(labels: dict[str, str], group: int) -> None:
 
 
 def test_a_plan_takes_the_pods_that_a_drain_moves() -> None:
-    daemon = pod("d", "w2", ownerReferences=[{"kind": "DaemonSet", "name": "d", "controller": True}])
+    daemon = pod(
+        "d", "w2", ownerReferences=[{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "controller": True}]
+    )
     pods = [pod("a", "w1"), pod("b", "w1"), daemon, pod("c", "w3")]
     nodes = [node("c1", control_plane=True), node("w1"), node("w2"), node("w3")]
     found = cluster(nodes=nodes, pods=[*control_plane("c1"), *pods])

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
+from pathlib import Path
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.decisions import StaticPodError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.flags import (
     Note,
@@ -21,6 +24,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.fla
     with_words,
     words_of,
 )
+from ansible_collections.evergreen.kubeadm.plugins.modules import static_pod_flags
 
 MANIFEST = """\
 apiVersion: v1
@@ -225,3 +229,24 @@ def test_a_manifest_that_has_nothing_of_a_purpose_need_not_be_readable(note: Not
     assert with_words("no: pod\n", []) == "no: pod\n"
     with pytest.raises(StaticPodError):
         take_out("no: pod\n", {"graceful": ["--v=5"]}, "graceful")
+
+
+def test_the_diff_of_the_module_has_the_words_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "hunter" + "2x"
+    text = MANIFEST.replace("    image:", f"    env:\n    - name: LICENSE\n      value: {secret}\n    image:")
+    (tmp_path / "kube-apiserver.yaml").write_text(text)
+    monkeypatch.setattr(node_paths, "MANIFESTS", str(tmp_path))
+    params = {
+        "name": ["kube-apiserver"],
+        "state": "present",
+        "purpose": "graceful",
+        "restart": "component",
+        "flags": {"shutdown-delay-duration": "5s"},
+        "add_to": {},
+        "verbosity": 0,
+        "timeout_s": 1,
+    }
+    result = static_pod_flags.run(t.cast("t.Any", types.SimpleNamespace(params=params, check_mode=True)))
+    (diff,) = result["diff"]
+    assert (diff["before"], diff["after"]) == ("", f"{DELAY}\n")
+    assert secret not in str(result)
