@@ -151,7 +151,9 @@ def decide(
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),
         refusal=refusal(kept),
-        summary=summary(str(request.target), plan.hops, kept, needed=needed, leftovers=leftovers, cut_off=cut_off),
+        summary=summary(
+            str(request.target), plan.hops, kept, needed=needed, nodes=nodes, leftovers=leftovers, cut_off=cut_off
+        ),
     )
 
 
