@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop molecule-resume molecule-rollback test-large test bench-drain bench-etcd bench-plan bench-upgrade chaos docs-check role-docs finding-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop molecule-resume molecule-rollback molecule-field test-large test bench-drain bench-etcd bench-plan bench-upgrade chaos docs-check role-docs finding-docs lab lab-destroy demo clean
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -67,6 +67,10 @@ molecule-resume: $(READY) ## An upgrade on the lab, killed at its steps and run 
 molecule-rollback: $(READY) ## An upgrade on the lab that is taken back, made again and finalized; not part of `make test`.
 	$(VENV)/bin/molecule reset --scenario-name rollback
 	$(VENV)/bin/molecule test --scenario-name rollback --destroy never
+
+molecule-field: $(READY) ## An upgrade of a lab with what years leave behind; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name field
+	$(VENV)/bin/molecule test --scenario-name field --destroy never
 
 test-large: $(READY) ## An etcd with 2 GB of keys; not part of `make test`.
 	$(PYTHON) -m pytest tests/large

@@ -13,7 +13,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from lab import cluster, config, decisions, demo, golang, host, images, machines, packages, systems
+from lab import cluster, config, decisions, demo, field, golang, host, images, machines, packages, systems
 from lab.commands import LabError
 from lab.progress import Progress
 
@@ -93,7 +93,7 @@ def _wait(lab: Lab) -> None:
 def _build(lab: Lab) -> None:
     """A new cluster; what the cache has is not built again."""
     programs = [program for program in images.build_programs(lab) if not golang.is_built(program, lab.cache)]
-    progress = Progress(len(programs) + 9, lab.cache / "timings.json")
+    progress = Progress(len(programs) + (10 if lab.profile == "field" else 9), lab.cache / "timings.json")
     for program in programs:
         with progress.step(f"building {program.name} {program.version}", BUILD_SECONDS.get(program.name)):
             golang.build(program, lab.cache)
@@ -136,7 +136,11 @@ def _build(lab: Lab) -> None:
         # leaders may lose their Leases and start again.
         os.sync()
         cluster.wait_workloads(lab)
-        machines.execute(lab, lab.balancer, "touch", MADE)
+    if lab.profile == "field":
+        with progress.step("adding what years leave behind", 90):
+            field.add(lab)
+            cluster.wait_workloads(lab)
+    machines.execute(lab, lab.balancer, "touch", MADE)
 
 
 def destroy(lab: Lab) -> None:
@@ -169,7 +173,7 @@ def _each(items: t.Iterable[Machine], action: Callable[[Machine], object]) -> No
 
 def _describe(lab: Lab) -> str:
     versions = cluster.versions(lab)
-    return ", ".join(f"{machine.name} {versions[machine.name]}" for machine in lab.nodes)
+    return ", ".join(f"{machine.name} {versions[machine.node_name]}" for machine in lab.nodes)
 
 
 @contextmanager

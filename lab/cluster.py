@@ -30,6 +30,8 @@ IGNORED_PREFLIGHT = (
 """Checks about the host machine, which a container shares: cgroup version, swap, size, modules."""
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ADMIN = "/etc/kubernetes/admin.conf"
+BROKEN = "lab/broken"
+"""The label of what is not to come up."""
 WORKLOADS = Path(__file__).parent / "workloads.yaml"
 API_TIMEOUT_S = 150.0
 WORKLOADS_TIMEOUT_S = 240.0
@@ -63,11 +65,12 @@ def init(lab: Lab) -> dict[str, str]:
         "version": lab.release.version,
         "ignored": ", ".join(IGNORED_PREFLIGHT),
         "certificate_key": key,
+        "certificates": lab.certificates,
+        "name": first.node_name,
     }
     _write(lab, first, "/root/kubeadm-init.yaml", "kubeadm-init.yaml", values)
-    execute(
-        lab, first, "kubeadm", "init", "--config", "/root/kubeadm-init.yaml", "--upload-certs", "--skip-token-print"
-    )
+    init = ("kubeadm", "init", "--config", "/root/kubeadm-init.yaml", "--upload-certs", "--skip-token-print")
+    execute(lab, first, "env", *lab.kubeadm_environment, *init)
     execute(lab, first, "rm", "/root/kubeadm-init.yaml")
     printed = execute(lab, first, "kubeadm", "token", "create", "--ttl", "1h", "--print-join-command").stdout.split()
     return {
@@ -92,9 +95,11 @@ def join(lab: Lab, machine: Machine, ticket: dict[str, str]) -> None:
         "ca_hash": ticket["ca_hash"],
         "ignored": ", ".join(IGNORED_PREFLIGHT),
         "control_plane": control_plane,
+        "certificates": lab.certificates,
+        "name": machine.node_name,
     }
     _write(lab, machine, "/root/kubeadm-join.yaml", "kubeadm-join.yaml", values)
-    execute(lab, machine, "kubeadm", "join", "--config", "/root/kubeadm-join.yaml")
+    execute(lab, machine, "env", *lab.kubeadm_environment, "kubeadm", "join", "--config", "/root/kubeadm-join.yaml")
     execute(lab, machine, "rm", "/root/kubeadm-join.yaml")
 
 
@@ -138,7 +143,7 @@ def node_problems(lab: Lab) -> list[str]:
     except CommandError as error:
         return [str(error).splitlines()[-1].strip()]
     ready = _ready(nodes)
-    return [f"{machine.name} is not Ready" for machine in lab.nodes if machine.name not in ready]
+    return [f"{machine.name} is not Ready" for machine in lab.nodes if machine.node_name not in ready]
 
 
 def _ready(items: list[dict[str, t.Any]]) -> set[str]:
@@ -158,15 +163,17 @@ def _static_pod_problems(lab: Lab) -> list[str]:
     except CommandError as error:
         return [str(error).splitlines()[-1].strip()]
     ready = _ready(json.loads(printed)["items"])
-    wanted = [f"{component}-{machine.name}" for component in STATIC_PODS for machine in lab.control_plane]
+    wanted = [f"{component}-{machine.node_name}" for component in STATIC_PODS for machine in lab.control_plane]
     return [f"static pod kube-system/{name} is not Ready" for name in wanted if name not in ready]
 
 
 def _workload_problems(lab: Lab) -> list[str]:
     found = []
     try:
-        for namespace in ("kube-system", "lab"):
-            printed = kubectl(lab, "get", "deployments,statefulsets,daemonsets", "-n", namespace, "-o", "json")
+        for namespace in ("kube-system", "lab", *(("field", "field-system") if lab.profile == "field" else ())):
+            kinds = "deployments,statefulsets,daemonsets"
+            # Some are broken on purpose, and stay so.
+            printed = kubectl(lab, "get", kinds, "-n", namespace, "-l", f"!{BROKEN}", "-o", "json")
             for item in json.loads(printed)["items"]:
                 status = item["status"]
                 wanted = status.get("desiredNumberScheduled", item["spec"].get("replicas", 1))

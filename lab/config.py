@@ -19,6 +19,11 @@ from lab.commands import LabError, run
 ROOT = Path(__file__).resolve().parent.parent
 INVENTORY = ROOT / "inventories" / "lab"
 GENERATED = INVENTORY / ".generated"
+PROFILES = ("clean", "field")
+NODE_NAMES = {"cp3": "m3.field.example"}
+"""With the profile ``field``: nodes that do not have the name of their host."""
+SERVICE_NETWORK = "10.96.0.0/12"
+"""kubeadm's default."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,11 @@ class Machine:
     address: str
     role: str
     """``control_plane``, ``worker`` or ``balancer``."""
+    node_name: str
+    """The name of its Node, which need not be that of the host."""
     pod_subnet: str = ""
+    managed: bool = True
+    """Whether it is in a group that upgrades are told of."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,8 @@ class Lab:
     """Every version that packages and images are served of, `release` included."""
     machines: tuple[Machine, ...]
     cache: Path
+    profile: str = "clean"
+    """``clean``, or ``field`` for a cluster with what years leave behind (field.py adds most of it)."""
 
     @property
     def control_plane(self) -> list[Machine]:
@@ -94,6 +105,19 @@ class Lab:
     def balancer(self) -> Machine:
         return next(machine for machine in self.machines if machine.role == "balancer")
 
+    @property
+    def certificates(self) -> str:
+        """kubeadm's certificatesDir."""
+        return "/etc/kubernetes/ssl" if self.profile == "field" else "/etc/kubernetes/pki"
+
+    @property
+    def kubeadm_environment(self) -> list[str]:
+        """What kubeadm finds in its environment, and writes into the static pods. There is no such proxy."""
+        if self.profile != "field":
+            return []
+        past = f"127.0.0.1,localhost,{self.network},{self.pod_network},{SERVICE_NETWORK},.svc,.cluster.local"
+        return [f"HTTPS_PROXY=http://{self.balancer.address}:3128", f"NO_PROXY={past}"]
+
     def container(self, machine: Machine) -> str:
         return f"{self.prefix}-{machine.name}"
 
@@ -106,23 +130,36 @@ def load() -> Lab:
     printed = run(
         [Path(sys.executable).parent / "ansible-inventory", "-i", INVENTORY, "--list"], what="reading the inventory"
     ).stdout
-    inventory = json.loads(printed)
+    return lab_of(json.loads(printed), os.environ)
+
+
+def lab_of(inventory: dict[str, t.Any], environment: t.Mapping[str, str]) -> Lab:
+    """The lab of an inventory, as `ansible-inventory --list` prints it; raise LabError where it can't be one."""
     hosts = inventory["_meta"]["hostvars"]
     variables: dict[str, t.Any] = next(iter(hosts.values()), {})
-    wanted = os.environ.get("LAB_KUBERNETES_VERSION") or variables["lab_kubernetes_version"]
-    offered_text = os.environ.get("LAB_OFFERED_VERSIONS")
+    wanted = environment.get("LAB_KUBERNETES_VERSION") or variables["lab_kubernetes_version"]
+    offered_text = environment.get("LAB_OFFERED_VERSIONS")
     offered = offered_text.split(",") if offered_text else variables["lab_offered_versions"]
+    profile = environment.get("LAB_PROFILE") or variables["lab_profile"]
+    if profile not in PROFILES:
+        raise LabError(f"lab_profile is {profile!r}; it can be {' or '.join(PROFILES)}")
     releases = read_releases()
     network = ipaddress.ip_network(variables["lab_network"])
     pod_subnets = ipaddress.ip_network(variables["lab_pod_network"]).subnets(new_prefix=24)
     next(pod_subnets)
     machines = []
-    for group, role in (("kube_control_plane", "control_plane"), ("kube_node", "worker"), ("lab_balancer", "balancer")):
+    groups = {"kube_control_plane": "control_plane", "kube_node": "worker", "lab_balancer": "balancer"}
+    if profile == "field":
+        groups["lab_unmanaged"] = "worker"
+    for group, role in groups.items():
         for name in inventory.get(group, {}).get("hosts", []):
             address = hosts[name].get("ansible_host", "")
             if not address or ipaddress.ip_address(address) not in network:
                 raise LabError(f"{name} needs an ansible_host within lab_network ({network}); it has {address!r}")
-            machines.append(Machine(name, address, role, "" if role == "balancer" else str(next(pod_subnets))))
+            node_name = NODE_NAMES.get(name, name) if profile == "field" else name
+            pod_subnet = "" if role == "balancer" else str(next(pod_subnets))
+            managed = group != "lab_unmanaged"
+            machines.append(Machine(name, address, role, node_name, pod_subnet, managed))
     lab = Lab(
         prefix=variables["lab_prefix"],
         network=str(network),
@@ -131,6 +168,7 @@ def load() -> Lab:
         offered=tuple(_release(releases, version) for version in dict.fromkeys([wanted, *offered])),
         machines=tuple(machines),
         cache=golang.cache_directory(),
+        profile=profile,
     )
     if not lab.control_plane or len([machine for machine in machines if machine.role == "balancer"]) != 1:
         raise LabError("the lab's inventory needs at least one host in kube_control_plane and one in lab_balancer")

@@ -124,6 +124,10 @@ def web(version: str, go: str) -> Program:
     return Program("web", version, go, {"web": "."}, prepare=_copy_source("web"))
 
 
+def operators(version: str, go: str) -> Program:
+    return Program("operators", version, go, {"operators": "."}, prepare=_copy_source("operators"))
+
+
 def is_built(program: Program, cache: Path) -> bool:
     """Whether the cache holds every binary, with the contents that were built."""
     place = cache / "bin" / program.directory

@@ -20,6 +20,8 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "ku
 PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 WEB = "evergreen-lab/web"
 WEB_TAG = "1"
+OPERATORS = "evergreen-lab/operators"
+OPERATORS_TAG = "1"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ def wanted(release: Release, lab: Lab) -> list[Image]:
         ),
         Image(WEB, WEB_TAG, {"/web": place / "web-1" / "web"}, {}, settings=(PATH, 'ENTRYPOINT ["/web"]')),
     ]
+    if lab.profile == "field":
+        files = {"/operators": place / f"operators-{OPERATORS_TAG}" / "operators"}
+        images.append(Image(OPERATORS, OPERATORS_TAG, files, {}, settings=(PATH, 'ENTRYPOINT ["/operators"]')))
     return images
 
 
@@ -122,8 +127,10 @@ def push(image: Image, lab: Lab) -> None:
 def build_programs(lab: Lab) -> list[golang.Program]:
     """Everything that the offered versions are built from, each once."""
     programs = {program.directory: program for release in lab.offered for program in release.programs()}
-    web = golang.web(WEB_TAG, lab.release.go)
-    return [*programs.values(), web]
+    own = [golang.web(WEB_TAG, lab.release.go)]
+    if lab.profile == "field":
+        own.append(golang.operators(OPERATORS_TAG, lab.release.go))
+    return [*programs.values(), *own]
 
 
 def _same_device(one: Path, other: Path) -> bool:

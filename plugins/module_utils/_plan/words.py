@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import BLOCKER, SEVERITIES
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import nothing_to_do
 
 Json = dict[str, t.Any]
 
@@ -39,7 +40,7 @@ def verdict(plan: Mapping[str, t.Any]) -> str:
         ids = sorted({each["id"] for each in plan.get("findings") or [] if each["severity"] == BLOCKER})
         return f"{counted(blockers, 'blocker')} in the way of {plan.get('target')}: {some(ids, 10)}."
     if not plan.get("upgrade_needed"):
-        return f"Nothing to do: the cluster is at {plan.get('target')}."
+        return nothing_to_do(str(plan.get("target")), plan.get("nodes") or [], plan.get("findings") or [])
     if _only_left_behind(plan):
         return (
             f"Nothing is to be upgraded: the cluster is at {plan.get('target')}. What an earlier run left "

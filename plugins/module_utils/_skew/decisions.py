@@ -157,6 +157,7 @@ def decide(
             plan.hops,
             kept,
             needed=needed,
+            nodes=nodes,
             leftovers=leftovers,
             cut_off=cut_off,
             unfinished=unfinished,

@@ -190,6 +190,7 @@ def _hops(
             state
             for state in states
             if not state.is_control_plane
+            and (request.inventory is None or state.name in request.inventory)
             and (
                 _worker_goes(state, kubelets[state.name], to, following, request.workers)
                 or _was_begun(state, to, not hops)

@@ -30,12 +30,24 @@ def grouped(findings: Sequence[Mapping[str, object]]) -> list[Json]:
     return list(groups.values())
 
 
+def nothing_to_do(target: str, nodes: Sequence[Mapping[str, object]], findings: Sequence[Mapping[str, object]]) -> str:
+    """The verdict of a plan without anything to do; `nodes` and `findings` are the plan's."""
+    outside = {found["subject"] for found in findings if found["id"] == "cluster-node-not-in-inventory"}
+    left = [str(node["name"]) for node in nodes if not node.get("done") and f"node/{node['name']}" in outside]
+    if left:
+        return (
+            f"Nothing to do: the inventory's nodes are at {target}. Not at it, and in no inventory: {', '.join(left)}."
+        )
+    return f"Nothing to do: the cluster is at {target}."
+
+
 def summary(
     target: str,
     hops: Sequence[Hop],
     findings: Sequence[Finding],
     *,
     needed: bool,
+    nodes: Sequence[Mapping[str, object]] = (),
     leftovers: Sequence[str] = (),
     cut_off: CutOff | None = None,
     unfinished: bool = False,
@@ -46,7 +58,7 @@ def summary(
     run that has not given its lock back. With `unfinished` a run that failed
     left its Lease.
     """
-    lines = [] if needed else [f"Nothing to do: the cluster is at {target}."]
+    lines = [] if needed else [nothing_to_do(target, nodes, findings)]
     if leftovers and not hops:
         lines.append(f"The soft taint of an earlier run is to be taken off {', '.join(leftovers)}.")
     if cut_off and not hops:

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `make lab` does, from what is there."""
+"""What `make lab` does, from what is there, and what it makes."""
 
 from __future__ import annotations
 
 import pytest
 
-from lab.config import read_releases
+from lab.commands import LabError
+from lab.config import lab_of, read_releases
 from lab.decisions import next_move
 
 RUNNING = {"cp1": "running", "worker1": "running", "balancer": "running"}
@@ -42,3 +43,49 @@ def test_every_release_names_what_it_is_built_from() -> None:
         etcds = ["etcd"] * (1 + bool(release.etcd_bridge) + bool(release.etcd_tools))
         assert [program.name for program in release.programs()] == ["kubernetes", *etcds, "coredns", "pause"]
         assert all(program.version and not program.version.startswith("v") for program in release.programs())
+
+
+INVENTORY = {
+    "_meta": {
+        "hostvars": {
+            name: {
+                "ansible_host": address,
+                "lab_prefix": "lab",
+                "lab_network": "10.77.0.0/24",
+                "lab_pod_network": "10.244.0.0/16",
+                "lab_kubernetes_version": "1.34.4",
+                "lab_offered_versions": ["1.35.4"],
+                "lab_profile": "clean",
+            }
+            for name, address in {"cp3": "10.77.0.13", "worker3": "10.77.0.23", "balancer": "10.77.0.2"}.items()
+        }
+    },
+    "kube_control_plane": {"hosts": ["cp3"]},
+    "lab_unmanaged": {"hosts": ["worker3"]},
+    "lab_balancer": {"hosts": ["balancer"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "names", "certificates", "variables"),
+    [
+        pytest.param({}, {"cp3": "cp3"}, "/etc/kubernetes/pki", [], id="as kubeadm makes it"),
+        pytest.param(
+            {"LAB_PROFILE": "field"},
+            {"cp3": "m3.field.example", "worker3": "worker3"},
+            "/etc/kubernetes/ssl",
+            ["HTTPS_PROXY", "NO_PROXY"],
+            id="what years leave behind",
+        ),
+    ],
+)
+def test_profile(environment: dict[str, str], names: dict[str, str], certificates: str, variables: list[str]) -> None:
+    lab = lab_of(INVENTORY, environment)
+    assert {machine.name: machine.node_name for machine in lab.nodes} == names
+    assert lab.certificates == certificates
+    assert [entry.partition("=")[0] for entry in lab.kubeadm_environment] == variables
+
+
+def test_a_profile_that_is_not_there() -> None:
+    with pytest.raises(LabError, match="clean or field"):
+        lab_of(INVENTORY, {"LAB_PROFILE": "fields"})

@@ -162,6 +162,18 @@ LEFT: Json = {"blockers": 0, "findings": [], "hops": []}
         ({"blockers": 0, "findings": FINDINGS[1:]}, "Nothing stands in the way of 1.36.3."),
         ({"blockers": 0, "findings": [], "upgrade_needed": False}, "Nothing to do: the cluster is at 1.36.3."),
         (
+            {
+                "blockers": 0,
+                "findings": [
+                    {"id": "cluster-node-not-in-inventory", "severity": "warning", "subject": f"node/{name}"}
+                    for name in ("w8", "w9")
+                ],
+                "nodes": [{"name": "w8", "done": True}, {"name": "w9", "done": False}],
+                "upgrade_needed": False,
+            },
+            "Nothing to do: the inventory's nodes are at 1.36.3. Not at it, and in no inventory: w9.",
+        ),
+        (
             {**LEFT, "cut_off": {"run_id": "r1", "since": "", "reason": "expired"}},
             "Nothing is to be upgraded: the cluster is at 1.36.3. What an earlier run left (r1) is to be put back.",
         ),

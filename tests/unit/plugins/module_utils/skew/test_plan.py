@@ -71,6 +71,13 @@ def test_the_inventory_orders_the_control_plane() -> None:
     assert hops[0][2] == ["c2", "c1"]
 
 
+def test_a_worker_that_is_in_no_inventory_is_left_alone() -> None:
+    inventory = ["c1", "c2", "w1"]
+    assert plan(OLD, "1.35.4", inventory=inventory) == ([("1.34.4", "1.35.4", ["c1", "c2"], ["w1"], True)], [])
+    done = [control("c1", "1.35.4"), control("c2", "1.35.4"), worker("w1", "1.35.4"), worker("w2", "1.34.4")]
+    assert plan(done, "1.35.4", config="1.35.4", inventory=inventory) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("states", "config", "expected"),
     [
