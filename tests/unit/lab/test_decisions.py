@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
+from lab.cluster import ACCOUNT, for_account
 from lab.config import read_releases
 from lab.decisions import next_move
 
@@ -42,3 +44,19 @@ def test_every_release_names_what_it_is_built_from() -> None:
         etcds = ["etcd"] * (1 + bool(release.etcd_bridge) + bool(release.etcd_tools))
         assert [program.name for program in release.programs()] == ["kubernetes", *etcds, "coredns", "pause"]
         assert all(program.version and not program.version.startswith("v") for program in release.programs())
+
+
+def test_the_kubeconfig_of_a_run_has_nothing_of_the_admin() -> None:
+    admin = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "kubernetes", "cluster": {"server": "https://10.77.0.2:6443"}}],
+        "users": [{"name": "kubernetes-admin", "user": {"client-certificate-data": "c", "client-key-data": "k"}}],
+        "contexts": [{"name": "admin", "context": {"cluster": "kubernetes", "user": "kubernetes-admin"}}],
+        "current-context": "admin",
+    }
+    assert yaml.safe_load(for_account(yaml.safe_dump(admin), "t0ken")) == {
+        **admin,
+        "users": [{"name": ACCOUNT, "user": {"token": "t0ken"}}],
+        "contexts": [{"name": "admin", "context": {"cluster": "kubernetes", "user": ACCOUNT}}],
+    }
