@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+from pathlib import Path
 
 import pytest
 import test_controller_manager_hold
 import yaml
+from test_plan_playbook import plan, run
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
@@ -257,3 +259,15 @@ def test_a_gate_on_an_object_needs_its_own_rule(serving: Cluster, account: Json)
     assert '403 Forbidden: deployments.apps "rbac-web"' in run_module("cluster_gate", by_name)["msg"]
     auth = user(serving, "rbac-gate", [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}])
     assert run_module("cluster_gate", {**by_name, **serving.params, **auth})["ready"]
+
+
+def test_the_plan_of_the_account_is_that_of_the_admin(serving: Cluster, account: Json, tmp_path: Path) -> None:
+    plans = []
+    for auth in (account, serving.params):
+        argv, env = plan(
+            serving, tmp_path, upgrade_kubeconfig=auth["kubeconfig"], preflight_helm_releases=auth is not account
+        )
+        done = run(argv, env, tmp_path)
+        made = json.loads((tmp_path / "upgrade-plan.json").read_text())
+        plans.append((done.returncode, made["hops"], {(found["id"], found["subject"]) for found in made["findings"]}))
+    assert plans[0] == plans[1] and plans[0][1]
