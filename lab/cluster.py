@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from string import Template
 
+import yaml
+
 from lab import packages
 from lab.commands import CommandError, LabError, run
 from lab.config import GENERATED
@@ -32,6 +34,9 @@ STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedu
 ADMIN = "/etc/kubernetes/admin.conf"
 BROKEN = "lab/broken"
 """The label of what is not to come up."""
+RIGHTS = Path(__file__).resolve().parent.parent / "docs" / "rbac"
+ACCOUNT = "evergreen-upgrade"
+"""The ServiceAccount of RIGHTS that has those of a whole run."""
 WORKLOADS = Path(__file__).parent / "workloads.yaml"
 API_TIMEOUT_S = 150.0
 WORKLOADS_TIMEOUT_S = 240.0
@@ -201,11 +206,25 @@ def ssh_key(lab: Lab) -> str:
     return key.with_suffix(".pub").read_text()
 
 
+def for_account(kubeconfig: str, token: str) -> str:
+    """The kubeconfig with ACCOUNT in the place of its user."""
+    config = yaml.safe_load(kubeconfig)
+    config["users"] = [{"name": ACCOUNT, "user": {"token": token}}]
+    for each in config["contexts"]:
+        each["context"]["user"] = ACCOUNT
+    return yaml.safe_dump(config)
+
+
 def fetch_credentials(lab: Lab) -> None:
-    """The admin's kubeconfig, the SSH key and the nodes' host keys, beside the inventory."""
+    """The admin's kubeconfig, that of a run, the SSH key and the nodes' host keys, beside the inventory."""
     GENERATED.mkdir(mode=0o700, parents=True, exist_ok=True)
+    admin = execute(lab, lab.control_plane[0], "cat", ADMIN).stdout
+    rights = "".join(file.read_text() for file in sorted(RIGHTS.glob("*.yml")))
+    kubectl(lab, "apply", "-f", "-", stdin=rights, timeout_s=120)
+    token = kubectl(lab, "create", "token", ACCOUNT, "-n", "kube-system", "--duration=24h").strip()
     secrets_here = {
-        "admin.conf": execute(lab, lab.control_plane[0], "cat", ADMIN).stdout,
+        "admin.conf": admin,
+        "upgrade.conf": for_account(admin, token),
         "ssh_key": (lab.cache / "ssh_key").read_text(),
     }
     for name, content in secrets_here.items():

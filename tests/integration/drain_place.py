@@ -6,22 +6,21 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+import rbac_place
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError
 from ansible_collections.evergreen.kubeadm.plugins.modules import drain_node
 from harness import objects
-from harness.cluster import NEVER_READY, Cluster, path_of
+from harness.cluster import NEVER_READY, Cluster
 from harness.modules import run_module
 from harness.process import wait_for
 
 Json = dict[str, t.Any]
 
-RBAC = "rbac.authorization.k8s.io"
 # Options of the module that are not in delete_options.
 TOP_LEVEL = tuple(name for name in drain_node.ARGUMENT_SPEC if name != "delete_options")
 
@@ -153,37 +152,7 @@ class Place:
     def user(self, *rules: Json) -> Json:
         """Options of the connection for a new user who may do this and nothing else."""
         self._users += 1
-        name = f"{self.name}-user{self._users}"
-        meta = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": name}}
-        subject = {"apiGroup": RBAC, "kind": "User", "name": name}
-        role: Json = {**meta, "kind": "ClusterRole", "rules": list(rules)}
-        role_reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
-        binding: Json = {**meta, "kind": "ClusterRoleBinding", "roleRef": role_reference, "subjects": [subject]}
-        self._made.extend(map(path_of, (role, binding)))
-        self.cluster.apply(role, binding)
-        wait_for(f"the rights of {name} are in force", functools.partial(self._may_all, name, rules))
-        return {"impersonate_user": name}
-
-    def _may_all(self, user: str, rules: t.Sequence[Json]) -> bool:
-        return all(
-            self.may(user, verb, group, resource)
-            for rule in rules
-            for group in rule["apiGroups"]
-            for resource in rule["resources"]
-            for verb in rule["verbs"]
-        )
-
-    def may(self, user: str, verb: str, group: str, resource: str) -> bool:
-        """Whether RBAC lets the user do this, as the API server's authorizer says."""
-        plural, _slash, subresource = resource.partition("/")
-        attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {"user": user, "resourceAttributes": attributes},
-        }
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        return bool(self.cluster.client.request("POST", path, body=body)["status"]["allowed"])
+        return rbac_place.user(self.cluster, f"{self.name}-user{self._users}", rules)
 
     def leave(self) -> None:
         """Take away what the test had made."""

@@ -7,59 +7,20 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 import pytest
-import yaml
 
 from drain_place import Json, Place
 from harness import objects
 from harness.cluster import path_of
 from harness.process import wait_for
+from rbac_place import Right, demand, documents, may, may_all, rights, roles, token, without
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "rbac" / "drain_node.yml"
-DOCUMENTS: list[Json] = list(yaml.safe_load_all(FILE.read_text(encoding="utf-8")))
-ROLES: dict[str, list[Json]] = {
-    each["metadata"]["name"]: each["rules"] for each in DOCUMENTS if each["kind"] == "ClusterRole"
-}
+DOCUMENTS = documents("drain_node.yml")
+ROLES = roles("drain_node.yml")
 BASE, DELETE = ROLES["evergreen-drain-node"], ROLES["evergreen-drain-node-delete"]
 ACCOUNT = "evergreen-drain-node"
-
-
-class Right(t.NamedTuple):
-    """One verb of one rule."""
-
-    verb: str
-    resource: str
-    group: str
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.resource}"
-
-
-RIGHTS = [
-    Right(verb, resource, group)
-    for rule in BASE
-    for group in rule["apiGroups"]
-    for resource in rule["resources"]
-    for verb in rule["verbs"]
-]
-
-
-def without(rules: list[Json], missing: Right) -> list[Json]:
-    """The rules less one verb; a rule that has no verb left is gone."""
-    kept = []
-    for rule in rules:
-        concerned = missing.resource in rule["resources"] and missing.group in rule["apiGroups"]
-        verbs = [verb for verb in rule["verbs"] if not (concerned and verb == missing.verb)]
-        if verbs:
-            kept.append({**rule, "verbs": verbs})
-    return kept
-
-
-def demand(right: Right) -> str:
-    """How a refusal names what is missing."""
-    return f"Grant the verb {right.verb} on {right.resource}{f' (API group {right.group})' if right.group else ''}"
+RIGHTS = [right for rule in BASE for right in rights(rule)]
 
 
 @pytest.fixture
@@ -81,24 +42,13 @@ def untouched(place: Place) -> bool:
     return not place.is_cordoned() and not place.stopping() and len(place.pods(place.first)) == 3
 
 
-def test_each_rule_says_what_needs_it() -> None:
-    lines = FILE.read_text(encoding="utf-8").splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith("  - apiGroups:")]
-    assert len(starts) == sum(map(len, ROLES.values()))
-    for number in starts:
-        assert lines[number - 1].startswith("  # "), f"line {number + 1} has no comment above"
-
-
 def test_the_service_account_of_the_file_can_do_all_of_it(busy: Place) -> None:
     cluster = busy.cluster
     cluster.apply(*DOCUMENTS)
     user = f"system:serviceaccount:kube-system:{ACCOUNT}"
-    wait_for("the binding is in force", lambda: all(cluster_may(busy, user, right) for right in RIGHTS))
+    wait_for("the binding is in force", lambda: may_all(cluster, user, BASE))
     try:
-        account = f"/api/v1/namespaces/kube-system/serviceaccounts/{ACCOUNT}"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = cluster.client.request("POST", f"{account}/token", body=request)["status"]["token"]
-        auth = {"api_key": token}
+        auth = token(cluster, ACCOUNT)
         for state, cordoned in (("cordoned", True), ("uncordoned", False)):
             result = busy.drain(auth=auth, state=state)
             assert result["changed"] and busy.is_cordoned() is cordoned, result
@@ -109,16 +59,12 @@ def test_the_service_account_of_the_file_can_do_all_of_it(busy: Place) -> None:
         busy.add_node(busy.second)
         result = drain(busy, auth)
         assert not result.get("failed") and result["totals"]["gone"] == 2, (result.get("msg"), result)
-        assert token not in str(result)
+        assert auth["api_key"] not in str(result)
         # An optional role is not bound, and what it is for is refused.
-        assert not busy.may(user, "delete", "", "pods")
+        assert not may(cluster, user, "delete", "pods", "")
     finally:
         for document in reversed(DOCUMENTS):
             cluster.delete(path_of(document))
-
-
-def cluster_may(place: Place, user: str, right: Right) -> bool:
-    return place.may(user, right.verb, right.group, right.resource)
 
 
 BEFORE_ANY_EVICTION = [right for right in RIGHTS if right.verb != "watch" and right.resource != "pods/eviction"]

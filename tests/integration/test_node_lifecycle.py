@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-import yaml
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lifecycle.decisions import TYPES
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lifecycle.io import EVENTS
 from drain_place import Json, Place
 from harness.modules import run_module
+from rbac_place import roles
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "rbac" / "node_lifecycle.yml"
-ROLES: dict[str, list[Json]] = {
-    each["metadata"]["name"]: each["rules"]
-    for each in yaml.safe_load_all(FILE.read_text(encoding="utf-8"))
-    if each["kind"] == "ClusterRole"
-}
+ROLES = roles("node_lifecycle.yml")
 BASE, CONDITIONS = ROLES["evergreen-node-lifecycle"], ROLES["evergreen-node-lifecycle-conditions"]
 
 

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import copy
 import typing as t
-from pathlib import Path
 
 import pytest
-import yaml
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.removed_apis import REMOVED_APIS
 from harness.cluster import Cluster, path_of
 from harness.objects import controlled, pod_spec
 from harness.process import wait_for
+from rbac_place import documents, rights, token
 from skew_place import check, upgradable
 
 Json = dict[str, t.Any]
-FILE = Path(__file__).resolve().parents[2] / "docs" / "rbac" / "skew_check.yml"
-DOCUMENTS: list[Json] = list(yaml.safe_load_all(FILE.read_text(encoding="utf-8")))
+DOCUMENTS = documents("skew_check.yml")
 NAME = "evergreen-skew-check"
 RULES = [rule for each in DOCUMENTS for rule in each.get("rules") or []]
 PLANE, WORKER = "rights-plane", "rights-worker"
@@ -93,24 +92,16 @@ def test_nothing_in_it_changes_anything() -> None:
     assert {verb for rule in RULES for verb in rule["verbs"]} == {"get", "list"}
 
 
-def test_each_rule_says_what_it_is_for() -> None:
-    lines = FILE.read_text(encoding="utf-8").splitlines()
-    groups = {}
-    for number, line in enumerate(lines):
-        if line.startswith(("  - apiGroups:", "  - nonResourceURLs:")):
-            above = lines[number - 1].strip()
-            groups[number] = above.startswith(("#", "verbs:"))
-    assert len(groups) == len(RULES)
-    assert all(groups.values())
+def test_every_list_of_a_version_that_goes_away_may_be_read() -> None:
+    allowed = {(right.group, right.resource) for rule in RULES for right in rights(rule) if right.verb == "list"}
+    asked = {path for entry in REMOVED_APIS for path in entry.lists}
+    assert {(path.split("/")[2], path.split("/")[4]) for path in asked} <= allowed
 
 
 def test_the_service_account_of_the_file_can_read_all_of_it(planned: Cluster) -> None:
     planned.apply(*DOCUMENTS)
     try:
-        account = f"/api/v1/namespaces/kube-system/serviceaccounts/{NAME}"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = planned.client.request("POST", f"{account}/token", body=request)["status"]["token"]
-        auth = {"api_key": token}
+        auth = token(planned, NAME)
 
         def whole() -> bool:
             try:
@@ -122,7 +113,7 @@ def test_the_service_account_of_the_file_can_read_all_of_it(planned: Cluster) ->
         wait_for("everything can be read", whole, 120)
         refused = check(planned, auth=auth, helm_releases=True)
         assert [subject for id, subject in refused.findings if id == "unreadable"] == ["helm-releases"]
-        assert token not in str(refused.result)
+        assert auth["api_key"] not in str(refused.result)
         as_admin = check(planned, helm_releases=False)
         assert refused.result["hops"] == as_admin.result["hops"]
     finally:

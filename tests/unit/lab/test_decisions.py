@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
+from lab.cluster import ACCOUNT, for_account
 from lab.commands import LabError
 from lab.config import lab_of, read_releases
 from lab.decisions import next_move
@@ -89,3 +91,19 @@ def test_profile(environment: dict[str, str], names: dict[str, str], certificate
 def test_a_profile_that_is_not_there() -> None:
     with pytest.raises(LabError, match="clean or field"):
         lab_of(INVENTORY, {"LAB_PROFILE": "fields"})
+
+
+def test_the_kubeconfig_of_a_run_has_nothing_of_the_admin() -> None:
+    admin = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "kubernetes", "cluster": {"server": "https://10.77.0.2:6443"}}],
+        "users": [{"name": "kubernetes-admin", "user": {"client-certificate-data": "c", "client-key-data": "k"}}],
+        "contexts": [{"name": "admin", "context": {"cluster": "kubernetes", "user": "kubernetes-admin"}}],
+        "current-context": "admin",
+    }
+    assert yaml.safe_load(for_account(yaml.safe_dump(admin), "t0ken")) == {
+        **admin,
+        "users": [{"name": ACCOUNT, "user": {"token": "t0ken"}}],
+        "contexts": [{"name": "admin", "context": {"cluster": "kubernetes", "user": ACCOUNT}}],
+    }
