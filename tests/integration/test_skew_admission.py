@@ -22,7 +22,7 @@ ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{PLACE}/leases"
 PODS = f"/api/v1/namespaces/{PLACE}/pods"
 # Tells when the policy is in force.
-CANARY = {"apiGroups": [""], "resources": ["configmaps"], "operations": ["CREATE"]}
+CANARY = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"]}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,10 @@ def refused(cluster: Cluster, method: str, path: str, body: t.Any) -> bool:
 @pytest.mark.parametrize(("rule", "expected"), RULES)
 def test_rules(place: Cluster, rule: dict[str, t.Any], expected: list[str]) -> None:
     kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy"}
-    spec = {"matchConstraints": {"resourceRules": [rule, CANARY]}, "validations": [{"expression": "false"}]}
+    spec = {
+        "matchConstraints": {"resourceRules": [{"apiVersions": ["*"], **rule}, CANARY]},
+        "validations": [{"expression": "false"}],
+    }
     binding = {"policyName": NAME, "validationActions": ["Deny"]}
     # The server itself, and what runs beside it, are to go on.
     mine = [{"name": "mine", "expression": "has(request.dryRun) && request.dryRun"}]
