@@ -321,6 +321,7 @@ def test_a_task_of_a_role_waits_for_another_apt(
     playbook = scratch / "play.yml"
     playbook.write_text(json.dumps([play]))
     argv, environment = command(playbook, scratch)
+    environment["PYTHONUNBUFFERED"] = "1"  # each line when it is said
     seen = ""
     with (apt.root / lock).open("w") as held:
         fcntl.lockf(held, fcntl.LOCK_EX)

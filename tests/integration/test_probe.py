@@ -253,7 +253,7 @@ def test_a_step_of_hours_does_not_end_the_probe_of_a_living_run(tmp_path: Path) 
         run.process.wait()
         result = running.result(3)
     assert result["ended_by"] == "controller"
-    assert result["targets"]["web"]["requests"] > 15
+    assert result["targets"]["service/web"]["requests"] > 8
 
 
 def test_the_output_holds_whole_lines_at_any_moment(tmp_path: Path) -> None:
