@@ -56,6 +56,8 @@ def run(place: Place, folder: Path, *words: str, ending: str, **variables: t.Any
         "upgrade_control_plane": "all",
         "upgrade_hop_number": 1,
         "upgrade_run_id": "r1",
+        # As when the journal of the run was opened.
+        "upgrade_opened": {"failed": False},
         "preflight_plan": {"target": "1.35.4", "hops": [hop], "findings": [], "nodes": []},
         "preflight_node": {"info": {"node_name": place.first, "etcd": {"present": False}}},
         "ending": ending,
