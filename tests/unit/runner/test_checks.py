@@ -146,3 +146,10 @@ def test_a_molecule_step_without_playbook_is_noticed(step: str, said: str, missi
 )
 def test_what_failed_is_told(said: str, told: str) -> None:
     assert first_failure(said) == told
+
+
+def test_hosts_of_a_pattern_are_not_looked_up_as_a_group() -> None:
+    """Variables such as upgrade_workers hold any pattern of hosts, which `groups` does not know."""
+    files = [file for folder in ("roles", "playbooks") for file in (structure.ROOT / folder).rglob("*.yml")]
+    assert files
+    assert [file.name for file in files if "groups[upgrade_" in file.read_text(encoding="utf-8")] == []
