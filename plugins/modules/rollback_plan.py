@@ -175,7 +175,8 @@ nodes:
   elements: dict
   returned: always
   sample:
-    - name: control1
+    - host: cp1
+      name: control1
       role: control_plane
       kubelet_version: 1.34.4
       api_server_version: 1.35.4

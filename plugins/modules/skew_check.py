@@ -576,6 +576,11 @@ nodes:
   elements: dict
   returned: always
   contains:
+    host:
+      description: The host of the inventory that is this node, by O(inventory_hosts). Empty where it is not known.
+      type: str
+      returned: always
+      sample: cp1
     name:
       description: The node's name.
       type: str

@@ -34,6 +34,7 @@ INVENTORY = {
         }
     }
 }
+ROLE = "evergreen.kubeadm.upgrade"
 KNOW = START[0]["ansible.builtin.set_fact"]
 
 
@@ -114,6 +115,27 @@ def test_who_does_not_get_the_lock_leaves_the_run_that_has_it_alone(place: Place
         lock = place.lock()
         assert lock is not None
         assert lock["spec"]["holderIdentity"] == "other@here"
+
+
+def test_a_run_that_has_nothing_to_do_leaves_the_journal_of_the_one_before_alone(place: Place) -> None:
+    place.artifacts.mkdir()
+    journal = place.artifacts / "upgrade-journal.jsonl"
+    journal.write_text('{"time": "2026-01-31T12:00:00.000Z", "host": "start-a", "event": "run_finished"}\n')
+    before = journal.read_text()
+    fail = {"name": "Fail", "ansible.builtin.fail": {"msg": "the cluster is not well"}}
+    end = {
+        "name": "Prove the result, or end the run",
+        "block": [fail],
+        "rescue": [
+            {"name": "End the run", "ansible.builtin.import_role": {"name": ROLE, "tasks_from": "failed"}},
+        ],
+    }
+    argv, env = place.argv({**PLAN, "upgrade_needed": False}, [end])
+    done = run(argv, env, place.folder)
+    assert done.returncode != 0
+    assert "the cluster is not well" in done.stdout
+    assert journal.read_text() == before
+    assert not (place.artifacts / "upgrade-report.json").exists()
 
 
 def test_the_lock_is_kept_while_the_run_waits_and_free_soon_after_it_was_killed(place: Place) -> None:

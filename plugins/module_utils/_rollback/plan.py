@@ -90,6 +90,7 @@ def make_plan(
     planes = [state for state in states if state.is_control_plane]
     servers = [state.api_server for state in planes if state.api_server]
     findings: list[Finding] = hosts_of_one_node(request.hosts)
+    hosts_of = {name: host for host, name in request.hosts.items()}
     if not servers:
         findings.append(
             finding(
@@ -129,7 +130,9 @@ def make_plan(
         not_ready=not_ready_before(cluster, kept, accepted, now),
         image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
         hops=[],
-        nodes=[_node(state, state.name in (*kubelets, *back)) for state in states],
+        nodes=[
+            {"host": hosts_of.get(state.name, ""), **_node(state, state.name in (*kubelets, *back))} for state in states
+        ],
         findings=kept,
         accepted=accepted,
         blockers=sum(1 for entry in kept if entry["severity"] == BLOCKER),

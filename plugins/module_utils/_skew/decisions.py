@@ -135,7 +135,8 @@ def decide(
     leftovers = [state.name for state in states if state.tainted_by is not None]
     unfinished = is_left(lock_of(cluster.leases))
     needed = bool(plan.hops or plan.problems or leftovers or cut_off or unfinished)
-    nodes = [_node(state, request.target) for state in states]
+    hosts_of = {name: host for host, name in request.inventory_hosts.items()}
+    nodes = [{"host": hosts_of.get(state.name, ""), **_node(state, request.target)} for state in states]
     return Verdict(
         current=str(plan.current) if plan.current else None,
         target=str(request.target),

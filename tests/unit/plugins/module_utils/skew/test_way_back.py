@@ -82,6 +82,12 @@ def test_a_component_that_was_not_reached_is_left() -> None:
     assert told(verdict) == []
 
 
+def test_a_node_is_told_with_its_host() -> None:
+    verdict = decide(planes({"m3.example.org": OLD, "c2": OLD}), inventory_hosts={"cp3": "m3.example.org"})
+    hosts = {node["name"]: node["host"] for node in verdict["nodes"]}
+    assert hosts == {"m3.example.org": "cp3", "c2": "", "w1": ""}
+
+
 def test_neither_option_goes_on_by_itself() -> None:
     for parts in ({"c1": EMULATING, "c2": EMULATING}, {"c1": EMULATING, "c2": OLD}):
         assert told(decide(planes(parts))) == ["upgrade-not-finalized"]
