@@ -136,6 +136,7 @@ def test_a_run_that_has_nothing_to_do_leaves_the_journal_of_the_one_before_alone
     assert "the cluster is not well" in done.stdout
     assert journal.read_text() == before
     assert not (place.artifacts / "upgrade-report.json").exists()
+    assert "...ignoring" not in done.stdout
 
 
 def test_the_lock_is_kept_while_the_run_waits_and_free_soon_after_it_was_killed(place: Place) -> None:
