@@ -95,6 +95,7 @@ def end_of_a_run(place: Path) -> Path:
     know["ansible.builtin.set_fact"]["preflight_plan"] = {
         **know["ansible.builtin.set_fact"]["preflight_plan"],
         "target": TARGET,
+        "upgrade_needed": True,
     }
     begin = play_of("upgrade.yml", "Observe, decide, lock")
     begin["tasks"] = [know, START[1]]
