@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Stop and start static pods by their manifests, and wait for what the kubelet makes of it.
+"""Stop and start static pods by their manifests, and wait until the kubelet has followed.
 
 A manifest that is put aside is written and synced there before the kubelet's
 is removed, so that a node that loses its power has at least one of them.
@@ -16,10 +16,12 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state, _processes, _yamlread
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import decisions
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.component import Component
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.decisions import Manifest, StaticPodError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.processes import PLACE, Place, StaticPod
 
 KEPT = f"{_node_state.STATE}/static-pods"
 POLL_S = 0.25
@@ -32,9 +34,12 @@ class Pod:
     """A static pod, and what is done with it."""
 
     manifest: Manifest
-    words: list[str]
+    pod: StaticPod
     action: str
-    pids: tuple[int, ...] = ()
+
+    def pids(self) -> list[int]:
+        """Its processes, in all of its containers."""
+        return sorted(process.pid for process in self.pod.processes())
 
     def as_result(self) -> dict[str, t.Any]:
         return {
@@ -42,28 +47,32 @@ class Pod:
             "manifest": self.manifest.live_path,
             "kept": self.manifest.kept_path,
             "action": self.action,
-            "pids": list(self.pids),
+            "pids": self.pids(),
         }
 
 
-def look(names: t.Sequence[str], state: str, folder: str, kept: str) -> list[Pod]:
-    """The static pods, and what is to be done with each for `state`. Raises StaticPodError before anything is done."""
+def look(names: t.Sequence[str], state: str, folder: str, kept: str, place: Place = PLACE) -> list[Pod]:
+    """The static pods, and what is to be done with each for `state`.
+
+    Raises StaticPodError and SwapError before anything is done.
+    """
     pods = []
     for name in names:
         live_path, kept_path = os.path.join(folder, f"{name}.yaml"), os.path.join(kept, f"{name}.yaml")
         manifest = Manifest(name, live_path, kept_path, _content(live_path), _content(kept_path))
         action = decisions.decide(state, manifest)
-        content = manifest.live if manifest.live is not None else manifest.kept or b""
-        try:
-            pod = _yamlread.load(content.decode(), typed=False)
-        except (_yamlread.UnreadableYaml, UnicodeDecodeError) as error:
-            raise StaticPodError(f"The manifest of {name} could not be read: {error}.") from None
-        words = decisions.words_of(pod, name)
-        pods.append(Pod(manifest, words, action, tuple(_processes.running(words))))
+        component = Component(name, live_path if manifest.live is not None else kept_path, ())
+        pod = Pod(manifest, replace(component.pod, place=place), action)
+        if component.listens() and not pod.pids():
+            raise StaticPodError(
+                f"{name} answers, and its processes are not found by the logs of its pod in {place.pod_logs}.",
+                hint="The kubelet makes that folder when it starts a pod. See whether something removed it.",
+            )
+        pods.append(pod)
     return pods
 
 
-def stop(pods: t.Sequence[Pod], deadline: Deadline) -> list[Pod]:
+def stop(pods: t.Sequence[Pod], deadline: Deadline) -> None:
     """Put the manifests aside and wait until the processes are gone, for a while."""
     for pod in pods:
         if pod.action != decisions.PUT_ASIDE:
@@ -78,14 +87,14 @@ def stop(pods: t.Sequence[Pod], deadline: Deadline) -> list[Pod]:
             ) from None
     gone_since = None
     while True:
-        left = {pod.manifest.name: _processes.running(pod.words) for pod in pods}
+        left = {pod.manifest.name: pod.pids() for pod in pods}
         now = time.monotonic()
         if any(left.values()):
             gone_since = None
         elif gone_since is None:
             gone_since = now
         if gone_since is not None and now - gone_since >= SETTLE_S:
-            return [replace(pod, pids=()) for pod in pods]
+            return
         if deadline.expired():
             still = ", ".join(f"{name} (process {pids[0]})" for name, pids in left.items() if pids)
             raise StaticPodError(
@@ -97,8 +106,8 @@ def stop(pods: t.Sequence[Pod], deadline: Deadline) -> list[Pod]:
         deadline.sleep(POLL_S)
 
 
-def start(pods: t.Sequence[Pod], deadline: Deadline) -> list[Pod]:
-    """Put the manifests back and wait until each has a process."""
+def start(pods: t.Sequence[Pod], deadline: Deadline) -> None:
+    """Put the manifests back and wait until the main container of each runs."""
     for pod in pods:
         try:
             if pod.action == decisions.PUT_BACK:
@@ -111,10 +120,9 @@ def start(pods: t.Sequence[Pod], deadline: Deadline) -> list[Pod]:
                 f"{error.strerror}."
             ) from None
     while True:
-        seen = [replace(pod, pids=tuple(_processes.running(pod.words))) for pod in pods]
-        missing = [pod.manifest.name for pod in seen if not pod.pids]
+        missing = [pod.manifest.name for pod in pods if not pod.pod.runs()]
         if not missing:
-            return seen
+            return
         if deadline.expired():
             raise StaticPodError(
                 f"{', '.join(missing)} did not run within {deadline.seconds:g} s after the manifest was put back.",

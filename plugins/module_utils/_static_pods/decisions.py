@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
@@ -61,24 +60,3 @@ def decide(state: str, manifest: Manifest) -> str:
     if live is None:
         return PUT_BACK
     return FORGET if kept is not None else ""
-
-
-def words_of(pod: t.Any, name: str) -> list[str]:
-    """The command line of a static pod's one container. Raises StaticPodError where its process cannot be told."""
-    spec = pod.get("spec") if isinstance(pod, dict) else None
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    if not isinstance(containers, list) or len(containers) != 1 or not isinstance(containers[0], dict):
-        raise StaticPodError(f"The manifest of {name} is not that of a pod with one container.")
-    container = containers[0]
-    words = [str(word) for word in container.get("command") or ()]
-    if not words:
-        raise StaticPodError(f"The manifest of {name} has no command, so its process cannot be told from others.")
-    words += [str(word) for word in container.get("args") or ()]
-    if any("$(" in word for word in words):
-        raise StaticPodError(f"The command of {name} has variables in it, so its process cannot be told from others.")
-    return words
-
-
-def ends_in_order(words: t.Sequence[str]) -> bool:
-    """Whether a component with this command says that it is not ready before it ends, and ends its watches itself."""
-    return any(word.startswith("--shutdown-delay-duration=") for word in words)
