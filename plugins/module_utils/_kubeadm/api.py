@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _yamlread
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, MirrorPod
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_words, image_tag
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._tls import client_context
 
 if t.TYPE_CHECKING:
@@ -62,19 +62,14 @@ class NodeApi:
 
     def request(self, path: str, timeout_s: float = 10.0) -> tuple[int, bytes]:
         """GET `path`; the status and the body. Raises NoAnswer."""
-        return self._ask("GET", path, None, self._headers, timeout_s)
-
-    def _ask(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout_s: float
-    ) -> tuple[int, bytes]:
         connection = _Connection(self.host, self.port, timeout_s, self._context, self._server_name)
         try:
-            connection.request(method, path, body=body, headers=headers)
+            connection.request("GET", path, headers=self._headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(
-                f"The API server at {self.host}:{self.port} gave no answer to {method} {path}: "
+                f"The API server at {self.host}:{self.port} gave no answer to GET {path}: "
                 f"{type(error).__name__}: {error}."
             ) from error
         finally:
@@ -113,40 +108,16 @@ class NodeApi:
         except _yamlread.UnreadableYaml as error:
             raise Refused(f"ConfigMap kube-system/kubeadm-config cannot be read: {error}", 200) from error
 
+    def node_addresses(self, node_name: str, timeout_s: float = 10.0) -> list[str]:
+        """The internal IP addresses of a Node. Raises NoAnswer and Refused."""
+        status = self.get(f"/api/v1/nodes/{quote(node_name)}", timeout_s).get("status") or {}
+        return [str(each["address"]) for each in status.get("addresses") or [] if each.get("type") == "InternalIP"]
+
     def mirror_pods(self, node_name: str, timeout_s: float = 10.0) -> dict[str, MirrorPod]:
         """The control-plane pods of a node by component. Raises NoAnswer and Refused."""
         query = f"fieldSelector=spec.nodeName%3D{quote(node_name)}&labelSelector=tier%3Dcontrol-plane"
         found = self.get(f"/api/v1/namespaces/kube-system/pods?{query}", timeout_s)
         return parse_mirror_pods(found)
-
-    def annotate_pod(self, name: str, annotations: dict[str, str], timeout_s: float = 10.0) -> None:
-        """Set annotations of a pod in kube-system. Raises NoAnswer and Refused."""
-        path = f"/api/v1/namespaces/kube-system/pods/{quote(name)}"
-        headers = {**self._headers, "Content-Type": "application/merge-patch+json"}
-        body = json.dumps({"metadata": {"annotations": annotations}}).encode()
-        status, answer = self._ask("PATCH", path, body, headers, timeout_s)
-        if status != 200:
-            raise Refused(
-                f"The API server at {self.host}:{self.port} answered PATCH {path} with {status}: "
-                f"{answer[:200].decode('utf-8', 'replace')}",
-                status,
-            )
-
-    def static_pod_words(self, node_name: str, component: str, timeout_s: float = 10.0) -> list[str] | None:
-        """The command line of a static pod as its mirror pod has it; None where that is not there or is going away.
-
-        Raises NoAnswer and Refused.
-        """
-        try:
-            pod = self.get(f"/api/v1/namespaces/kube-system/pods/{quote(component)}-{quote(node_name)}", timeout_s)
-        except Refused as error:
-            if error.status == 404:
-                return None
-            raise
-        if (pod.get("metadata") or {}).get("deletionTimestamp"):
-            return None
-        containers = (pod.get("spec") or {}).get("containers") or []
-        return container_words(containers[0]) if len(containers) == 1 else None
 
 
 def parse_mirror_pods(pod_list: JsonDict) -> dict[str, MirrorPod]:
@@ -165,7 +136,6 @@ def parse_mirror_pods(pod_list: JsonDict) -> dict[str, MirrorPod]:
             tag=image_tag(str(main.get("image") or "")),
             ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
             and not metadata.get("deletionTimestamp"),
-            config_hash=str(metadata["annotations"].get("kubernetes.io/config.hash") or ""),
         )
     return pods
 

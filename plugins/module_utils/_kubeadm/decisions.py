@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import re
+import typing as t
+from dataclasses import replace
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.pod_logs import KEPT
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import output
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
@@ -21,10 +22,13 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     JsonDict,
     Options,
     Ran,
+    StaticPod,
     Step,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._node_state import STATE
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, redact
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.decisions import why_not
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swap import PUT_BACK, Outcome
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
 
 MOST_VERBOSE = 10
@@ -57,8 +61,9 @@ def resolve_role(asked: str, is_control_plane: bool, missing: list[str], node: s
     if missing:
         raise UpgradeError(
             f"{node} is a control-plane node, but {', '.join(missing)} is missing in /etc/kubernetes/manifests.",
-            hint="An interrupted upgrade leaves it in the newest /etc/kubernetes/tmp/kubeadm-backup-manifests-*: "
-            "copy it back, wait for the component, then run this again.",
+            hint="A kubeadm that was interrupted leaves it in the newest "
+            "/etc/kubernetes/tmp/kubeadm-backup-manifests-*: copy it back, wait for the component, then run this "
+            "again.",
         )
     return "control_plane" if asked == "auto" else asked
 
@@ -70,6 +75,11 @@ def check_options(options: Options) -> None:
             "ignore_preflight_errors: all is refused: it hides every reason not to start.",
             hint="Name the checks that kubeadm reports, such as CreateJob.",
         )
+    if options.rollback and options.role == "worker":
+        raise UpgradeError(
+            "A worker has nothing that could be rolled back by its manifests.",
+            hint="Install the package kubelet of the version, and restart the kubelet.",
+        )
     if not 0 <= options.verbosity <= MOST_VERBOSE:
         raise UpgradeError(
             f"verbosity {options.verbosity} is no level of kubeadm's log.",
@@ -77,11 +87,33 @@ def check_options(options: Options) -> None:
         )
 
 
+def composes(installed: str, options: Options) -> bool:
+    """Whether the installed kubeadm writes the manifests of the target.
+
+    For an upgrade it is the target's own. A kubeadm also deploys the minor before its own, which is a rollback; one
+    of the kubelet alone needs no manifest.
+    """
+    if options.rollback and _skips(options, "control-plane"):
+        return True
+    try:
+        kubeadm, target = Version.parse(installed), Version.parse(options.target)
+    except VersionError:
+        return False
+    if not options.rollback:
+        return kubeadm == target
+    return kubeadm.major == target.major and kubeadm.minor - target.minor in (0, 1) and kubeadm >= target
+
+
 def check_kubeadm(installed: str, options: Options, node: str) -> None:
-    """Raise UpgradeError unless the installed kubeadm is the target's: it would upgrade to its own ideas."""
-    if installed == str(Version.parse(options.target)):
+    """Raise UpgradeError unless the installed kubeadm writes the manifests of the target."""
+    if composes(installed, options):
         return
     seen = f"kubeadm on {node} is {installed}" if installed else f"kubeadm is not installed on {node}"
+    if options.rollback:
+        raise UpgradeError(
+            f"{seen}, which does not deploy {options.target}.",
+            hint="Install the package kubeadm of that minor or of the next one, and run this again.",
+        )
     raise UpgradeError(
         f"{seen}, and {options.target} needs kubeadm {options.target}.",
         hint=f"Install the package kubeadm {options.target[1:]} on {node}, and nothing else yet, then run this again.",
@@ -103,14 +135,105 @@ def check_cluster_version(evidence: Evidence, options: Options, node: str) -> No
         )
 
 
+def check_rollback(pods: t.Mapping[str, StaticPod], kubelet: str, options: Options, node: str) -> None:
+    """Raise UpgradeError where the control plane of a node cannot be rolled back to the target.
+
+    `kubelet` is the version that is installed and will run; empty where that is not known yet.
+    """
+    target = Version.parse(options.target)
+    for name in CONTROL_PLANE_COMPONENTS:
+        refusal = why_not(pods[name].tag, pods[name].flags.get(_emulation.FLAG), target)
+        if refusal:
+            raise UpgradeError(
+                f"{name} on {node} cannot be rolled back to {target.tag}: {refusal.why}.",
+                hint="See docs/rollback.md for when a rollback is possible. The alternative is a restore of etcd.",
+            )
+    if kubelet and Version.parse(kubelet).minor > target.minor:
+        raise UpgradeError(
+            f"The kubelet that is installed on {node} is {kubelet}, and a kubelet must not be newer than an API server "
+            f"that it can reach; {target.tag} is older.",
+            hint="Roll back the kubelets first (rollback_kubelets).",
+        )
+
+
+PHASES_OF_APPLY = 32
+"""The minor from which ``kubeadm upgrade apply`` has phases, which can be run alone or skipped."""
+
+
+def preflight_argv(kubeadm: str, options: Options) -> list[str]:
+    """kubeadm's checks and the pull of its images alone; empty where they are skipped, or are no phase yet."""
+    first = options.role == "first_control_plane"
+    if _skips(options, "preflight") or not _has_phases(options):
+        return []
+    command = [kubeadm, "upgrade", *(["apply"] if first else ["node"]), "phase", "preflight"]
+    if first:
+        command += [options.target, "--yes", *_pre_release(options)]
+        command += _kubeconfig(options)
+    if options.ignore_preflight_errors:
+        command.append(f"--ignore-preflight-errors={','.join(options.ignore_preflight_errors)}")
+    return [*command, *_verbosity(options)]
+
+
+def renew_argv(kubeadm: str, options: Options) -> list[str]:
+    """The command that renews the certificates of the components, where their keys are on the node."""
+    return [kubeadm, "certs", "renew", "all", *_kubeconfig(options), *_verbosity(options)]
+
+
+def kubelet_argvs(kubeadm: str, options: Options) -> list[list[str]]:
+    """The commands that bring the kubelet's configuration and flags to the target."""
+    first = options.role == "first_control_plane" and _has_phases(options)
+    command = [kubeadm, "upgrade", *(["apply"] if first else ["node"]), "phase"]
+    common = [*([options.target] if first else []), *_kubeconfig(options), *_verbosity(options)]
+    found = []
+    if not _skips(options, "kubelet-config"):
+        patches = [f"--patches={options.patches}"] if options.patches else []
+        found.append([*command, "kubelet-config", *common, *patches])
+    if not _skips(options, "post-upgrade") and Version.parse(options.target).minor >= PHASES_OF_APPLY:
+        found.append([*command, "post-upgrade", *common])
+    return found
+
+
+def needs_kubeadm(evidence: Evidence, options: Options) -> bool:
+    """Whether kubeadm is to run, and not only the kubelet to follow. In a rollback it would upgrade again."""
+    followed = replace(evidence, kubelet_running_version=evidence.kubelet_installed_version)
+    return not options.rollback and bool(judge(followed, options))
+
+
+def predicted_argv(options: Options) -> list[str]:
+    """The last command that an upgrade will run; empty where it runs none."""
+    if options.role == "worker":
+        return argv("kubeadm", options)
+    return [] if options.rollback else argv("kubeadm", last_word(options, checked=_has_phases(options)))
+
+
+def last_word(options: Options, *, checked: bool) -> Options:
+    """The options of the ``kubeadm upgrade`` after a swap.
+
+    It does not copy the data of etcd, which is upgraded already, and does not repeat the checks that were made.
+    """
+    skipped = (*options.skip_phases, *(["preflight"] if checked and not _skips(options, "preflight") else []))
+    return replace(options, skip_phases=skipped, etcd_upgrade=False)
+
+
+def _has_phases(options: Options) -> bool:
+    return options.role != "first_control_plane" or Version.parse(options.target).minor >= PHASES_OF_APPLY
+
+
+def _kubeconfig(options: Options) -> list[str]:
+    return [f"--kubeconfig={options.kubeconfig}"] if options.kubeconfig else []
+
+
+def _verbosity(options: Options) -> list[str]:
+    return [f"--v={options.verbosity}"] if options.verbosity else []
+
+
 def argv(kubeadm: str, options: Options) -> list[str]:
     """The command that upgrades the node."""
     if options.role == "first_control_plane":
         command = [kubeadm, "upgrade", "apply", options.target, "--yes", *_pre_release(options)]
     else:
         command = [kubeadm, "upgrade", "node"]
-    if options.kubeconfig:
-        command.append(f"--kubeconfig={options.kubeconfig}")
+    command += _kubeconfig(options)
     if options.ignore_preflight_errors:
         command.append(f"--ignore-preflight-errors={','.join(options.ignore_preflight_errors)}")
     if options.patches:
@@ -121,16 +244,13 @@ def argv(kubeadm: str, options: Options) -> list[str]:
         command.append("--etcd-upgrade=false")
     if options.skip_phases:
         command.append(f"--skip-phases={','.join(options.skip_phases)}")
-    if options.verbosity:
-        command.append(f"--v={options.verbosity}")
-    return command
+    return [*command, *_verbosity(options)]
 
 
 def plan_argv(kubeadm: str, options: Options) -> list[str]:
     """``kubeadm upgrade plan`` for the target; with the version named it asks nothing of the internet."""
     command = [kubeadm, "upgrade", "plan", options.target, "-o", "json", *_pre_release(options)]
-    if options.kubeconfig:
-        command.append(f"--kubeconfig={options.kubeconfig}")
+    command += _kubeconfig(options)
     if options.ignore_preflight_errors:
         command.append(f"--ignore-preflight-errors={','.join(options.ignore_preflight_errors)}")
     if not options.etcd_upgrade:
@@ -144,21 +264,14 @@ def without_secrets(diff: str) -> str:
     column: int | None = None
     for line in diff.splitlines():
         body = line[1:]
-        # What is deeper than the key goes on with its value.
-        goes_on = column is not None and line[:1] in "+-" and len(body) - len(body.lstrip()) > column
-        if goes_on:
+        # What is deeper than the key belongs to its value.
+        if column is not None and len(body) - len(body.lstrip()) > column:
             continue
         variable = _VARIABLE.match(body)
         column = variable["before"].index("value") if variable else None
         if line.startswith(("+", "-", "@@")):
             kept.append(f"{line[0]}{variable['before']}{HIDDEN}" if variable else line)
     return redact("".join(f"{line}\n" for line in kept))
-
-
-def diff_argv(kubeadm: str, options: Options) -> list[str]:
-    """``kubeadm upgrade diff``: the manifests of this node against those that the target would have."""
-    command = [kubeadm, "upgrade", "diff", options.target]
-    return [*command, f"--kubeconfig={options.kubeconfig}"] if options.kubeconfig else command
 
 
 def _pre_release(options: Options) -> list[str]:
@@ -184,32 +297,53 @@ def bypasses(options: Options) -> list[JsonDict]:
     return found
 
 
-def judge(evidence: Evidence, options: Options) -> list[str]:
+def judge(evidence: Evidence, options: Options, *, ready: bool = True) -> list[str]:
     """What is not yet as the upgrade must leave it; empty where this node's part is done.
 
-    The evidence is that of kubeadm's own end-to-end waiters: image tags of the
-    static pods, the version that this very API server reports, and kubeadm's
-    configuration in the cluster. A worker has little of it: the running
-    kubelet, which comes last in the order of an upgrade.
+    The evidence is that of kubeadm's own waiters: the manifests, the image
+    tags of the static pods, the version that this very API server reports, and
+    kubeadm's configuration in the cluster; and a kubelet that is the installed
+    one. A worker has little of it: the running kubelet, which comes last in
+    the order of an upgrade. With `ready` of False the Ready conditions of the
+    pods do not count, which follow probes of ten seconds.
     """
     missing: list[str] = []
     if evidence.interrupted == options.target:
-        missing.append(f"an earlier run to {options.target} on this node did not succeed")
+        missing.append(f"an upgrade of this node to {options.target} was interrupted")
     if not evidence.control_plane:
         if not _same(evidence.kubelet_running_version, options.target):
             missing.append(f"kubelet runs {evidence.kubelet_running_version or 'not'}, not {options.target}")
         return missing
     if not _skips(options, "control-plane"):
-        missing += _judge_control_plane(evidence, options)
-    configures = options.role == "first_control_plane" and not _skips(options, "upload-config", "upload-config/kubeadm")
-    if configures and not _same(evidence.cluster_version, options.target):
+        missing += _judge_manifests(evidence, options)
+        missing += _judge_processes(evidence, options, ready=ready)
+    if kubelet_changes(evidence):
+        running, installed = evidence.kubelet_running_version, evidence.kubelet_installed_version
+        missing.append(f"kubelet runs {running or 'not'}, and {installed} is installed")
+    if configures(evidence, options):
         seen = evidence.cluster_version or f"unknown ({evidence.cluster_version_error})"
         missing.append(f"kubernetesVersion in kubeadm-config is {seen}, not {options.target}")
     return missing
 
 
-def _judge_control_plane(evidence: Evidence, options: Options) -> list[str]:
-    missing = _judge_manifests(evidence, options)
+def kubelet_changes(evidence: Evidence) -> bool:
+    """Whether a restart of the kubelet of a control-plane node would be one of another version."""
+    installed = evidence.kubelet_installed_version
+    return bool(installed) and evidence.kubelet_running_version != installed
+
+
+def configures(evidence: Evidence, options: Options) -> bool:
+    """Whether kubeadm is still to move the version in kubeadm-config."""
+    return (
+        options.role == "first_control_plane"
+        and not options.rollback
+        and not _skips(options, "upload-config", "upload-config/kubeadm")
+        and not _same(evidence.cluster_version, options.target)
+    )
+
+
+def _judge_processes(evidence: Evidence, options: Options, *, ready: bool) -> list[str]:
+    missing = []
     server = f"the API server at {evidence.api_server}" if evidence.api_server else "this node's API server"
     if evidence.api_server_error:
         missing.append(f"{server} does not answer: {evidence.api_server_error}")
@@ -227,32 +361,38 @@ def _judge_control_plane(evidence: Evidence, options: Options) -> list[str]:
             missing.append(f"pod {component} is not there")
         elif pod.tag != tag:
             missing.append(f"pod {component} still is {pod.tag}, its manifest {tag}")
-        elif not pod.ready:
+        elif ready and not pod.ready:
             missing.append(f"pod {component} is not Ready")
     return missing
 
 
 def _judge_manifests(evidence: Evidence, options: Options) -> list[str]:
-    missing = [
-        f"the manifest of {component} has {evidence.manifest_tags.get(component) or 'no tag'}, not {options.target}"
+    missing = []
+    for component, tag in evidence.manifest_tags.items():
+        expected = evidence.expected_etcd_tag if component == "etcd" else options.target
+        old = _older(tag, expected) if component == "etcd" else not _same(tag, expected)
+        # kubeadm leaves an etcd that is newer than its own as it is.
+        if expected and old and (component != "etcd" or (options.etcd_upgrade and not options.rollback)):
+            missing.append(f"the manifest of {component} has {tag}, not {expected}")
+        elif component in (evidence.differing or ()):
+            missing.append(f"the manifest of {component} is not the one of {options.target} with these options")
+    missing += [
+        f"the manifest of {component} is not there"
         for component in CONTROL_PLANE_COMPONENTS
-        if not _same(evidence.manifest_tags.get(component, ""), options.target)
+        if component not in evidence.manifest_tags
     ]
-    missing += _emulation.left_over(evidence.manifest_tags, evidence.emulated_versions, options.extra_flags)
-    etcd, expected = evidence.manifest_tags.get("etcd", ""), evidence.expected_etcd_tag
-    # kubeadm leaves an etcd that is newer than its own as it is.
-    if etcd and expected and options.etcd_upgrade and _older(etcd, expected):
-        missing.append(f"the manifest of etcd has {etcd}, not {expected}")
     return missing
 
 
 def processes_lag(evidence: Evidence, options: Options) -> bool:
-    """Whether the manifests are the target's and the processes are not there yet, so that waiting may be enough."""
+    """Whether the manifests and the kubelet are the target's, and waiting may be enough for the processes."""
     return (
         evidence.control_plane
+        and not evidence.interrupted
         and not _skips(options, "control-plane")
         and not _judge_manifests(evidence, options)
-        and bool(_judge_control_plane(evidence, options))
+        and not kubelet_changes(evidence)
+        and bool(_judge_processes(evidence, options, ready=True))
     )
 
 
@@ -267,8 +407,8 @@ def components(evidence: Evidence, options: Options) -> list[JsonDict]:
             continue
         to = options.target
         if component == "etcd":
-            to = evidence.expected_etcd_tag if options.etcd_upgrade and evidence.expected_etcd_tag else tag
-            to = to if _older(tag, to) else tag
+            upgrades = options.etcd_upgrade and not options.rollback and bool(evidence.expected_etcd_tag)
+            to = evidence.expected_etcd_tag if upgrades and _older(tag, evidence.expected_etcd_tag) else tag
         found.append({"name": component, "from": tag, "to": to})
     return found
 
@@ -280,24 +420,26 @@ def current_version(evidence: Evidence) -> str:
     return evidence.api_server_version or evidence.manifest_tags.get("kube-apiserver", "")
 
 
-def busy(holder: JsonDict, kubeadm: JsonDict, node: str, seconds: float) -> tuple[str, str]:
-    """Message and hint where another task did not end in time.
+def busy(holder: JsonDict, kubeadms: t.Sequence[int], node: str, seconds: float) -> tuple[str, str]:
+    """Message and hint where another task or kubeadm did not end in time.
 
-    `holder` and `kubeadm` are ``{pid, started}`` of it and of the kubeadm that
-    runs, as far as they are known.
+    `holder` is ``{pid, started}`` of the task, as far as it is known.
     """
-    message = f"Another task{_process(holder)} is still at work on {node}: it had not ended after {seconds:.0f} s."
-    if kubeadm.get("pid"):
-        message += f" kubeadm{_process(kubeadm)} runs."
-    pids = ",".join(str(each["pid"]) for each in (holder, kubeadm) if each.get("pid"))
+    runs = f"kubeadm upgrade (process {kubeadms[0]})" if kubeadms else ""
+    if runs and not holder:
+        message = f"{runs} is still running on {node}: it had not ended after {seconds:.0f} s."
+    else:
+        message = f"Another task{_process(holder)} is still at work on {node}: it had not ended after {seconds:.0f} s."
+        message += f" {runs} runs." if runs else ""
+    pids = ",".join(str(pid) for pid in (holder.get("pid"), *kubeadms) if pid)
     find = f"ps -fp {pids}" if pids else f"fuser -v {STATE}/kubeadm-upgrade.lock"
     hint = (
-        "The task of a run that was killed goes on to its end, or to its own timeout_s. See what it waits for: "
+        "The task of a run that was killed continues to its end, or to its own timeout_s. See what it waits for: "
         f"{find} and tail {STATE}/kubeadm-upgrade.stdout on {node}. Then run this again, and it is waited for once "
         "more."
     )
     if holder.get("pid"):
-        hint += f" If the task hangs, end it with kill {holder['pid']} before; a kubeadm that it started goes on."
+        hint += f" If the task hangs, end it with kill {holder['pid']} before; a kubeadm that it started continues."
     return message, hint
 
 
@@ -316,23 +458,20 @@ def failure(ran: Ran, steps: list[Step], node: str, seconds: float) -> tuple[str
     errors = output.error_lines(ran.lines)
     if ran.timed_out:
         last = [text for text in ran.stream("stdout") if text.strip()][-3:] + errors[-3:]
-        earlier = _process({"pid": ran.pid, "started": ran.started})
-        who = f", started by an earlier task{earlier}," if ran.attached else ""
-        message = f"{command} on {node}{who} was ended{where}: it had not finished after {seconds:.0f} s. "
+        message = f"{command} on {node} was ended{where}: it had not finished after {seconds:.0f} s. "
         message += f"Its last lines: {' | '.join(last)}" if last else "It had written nothing."
         return message, (
             f"See why it waits: journalctl -u kubelet -n 100 and crictl ps -a on {node}. Then run this again with more "
             "time: what is done is not done twice."
         )
-    end = f"exit code {ran.rc}" if ran.rc is not None else "its exit code was not seen"
-    message = f"{command} on {node} failed{where} ({end}): {' | '.join(errors) or 'it wrote no error'}."
+    message = f"{command} on {node} failed{where} (exit code {ran.rc}): {' | '.join(errors) or 'it wrote no error'}."
     if any(output.RESTORED_ETCD in line.text for line in ran.lines):
         message += " kubeadm put the earlier etcd data back."
     if output.rolled_back(ran.lines):
         message += " kubeadm put the earlier manifests back."
         return message, (
-            f"See on {node} why the component did not come up: its log, which is kept in {KEPT} where it wrote one, "
-            "and journalctl -u kubelet -n 100. Cure it, then run this again."
+            f"See on {node} why the component did not come up: journalctl -u kubelet -n 100. Correct it, then run "
+            "this again."
         )
     checks = output.failed_checks(ran.lines)
     if checks:
@@ -348,6 +487,21 @@ def failure(ran: Ran, steps: list[Step], node: str, seconds: float) -> tuple[str
     return message, f"See journalctl -u kubelet -n 100 on {node}. Then run this again: what is done is not done twice."
 
 
+def swap_failure(outcome: Outcome, node: str) -> tuple[str, str]:
+    """Message and hint for a swap that did not end with the new components."""
+    message = f"The swap to {outcome.purpose} on {node} failed: {outcome.cause.rstrip('.')}."
+    if outcome.outcome == PUT_BACK:
+        return (
+            f"{message} The old manifests and the old kubelet are restored, and the node serves as before.",
+            f"Its logs are in {outcome.logs} on {node}. Correct the cause, then run this again.",
+        )
+    hint = (
+        f"See {outcome.logs}, journalctl -u kubelet -n 100 and crictl ps -a on {node}. Repair what they name; when the "
+        "control plane of the node serves again, run this again."
+    )
+    return f"{message} The old manifests and the old kubelet were restored, and they do not serve either.", hint
+
+
 def _skips(options: Options, *phases: str) -> bool:
     return any(phase in options.skip_phases for phase in phases)
 
@@ -360,7 +514,16 @@ def _same(seen: str, target: str) -> bool:
 
 
 def _older(seen: str, expected: str) -> bool:
+    """Whether an image tag is older than the expected one; one that is no version is, unless they are equal."""
     try:
         return Version.parse(seen) < Version.parse(expected)
     except VersionError:
         return seen != expected
+
+
+def is_newer(tag: str, other: str) -> bool:
+    """Whether an image tag is a newer version than another one."""
+    try:
+        return Version.parse(tag) > Version.parse(other)
+    except VersionError:
+        return False

@@ -23,6 +23,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import kubelet_config, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.clock import kernel_clock
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.edits import static_pod_edits
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.kubeconfig import Kubeconfig
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import CONTROL_PLANE_COMPONENTS, SOCKETS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.repositories import read_repositories
@@ -62,12 +63,13 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None,
     """
     moment = time.time() if now is None else now
     # Commands are slow (a Go program takes 50 to 100 ms to say its version), files are not.
-    with ThreadPoolExecutor(max_workers=6) as pool:
+    with ThreadPoolExecutor(max_workers=7) as pool:
         versions = {
             "kubeadm": pool.submit(node.version_of, "kubeadm", "version", "-o", "short"),
             "kubelet": pool.submit(node.version_of, "kubelet", "--version"),
             "kubectl": pool.submit(node.version_of, "kubectl", "version", "--client"),
         }
+        edits = pool.submit(lambda: static_pod_edits(node, patches, versions["kubeadm"].result()))
         running = pool.submit(_running_kubelet, node)
         runtime = pool.submit(_runtime, node)
         rpm = pool.submit(_rpm_packages, node)
@@ -79,6 +81,7 @@ def collect(node: Node, now: float | None = None, asked_at: float | None = None,
         info["kubelet"].update(running.result())
         info["packages"] = packages
         info["container_runtime"] = runtime.result()
+        info["static_pod_edits"] = edits.result()
     return info
 
 

@@ -71,8 +71,6 @@ class MirrorPod:
     component: str
     tag: str
     ready: bool
-    config_hash: str = ""
-    """Of the manifest that the kubelet made it from."""
 
 
 @dataclass
@@ -93,13 +91,15 @@ class Evidence:
     cluster_version: str = ""
     """``kubernetesVersion`` of the ConfigMap kubeadm-config."""
     cluster_version_error: str = ""
+    differing: list[str] | None = None
+    """Components whose manifest is not the one that is wanted; None where kubeadm could not be asked for that one."""
     kubelet_running_version: str = ""
+    kubelet_installed_version: str = ""
+    """Of a control-plane node, where both must be the same."""
     kubelet_config_written: float = 0.0
     """When config.yaml of the kubelet was last written, seconds since the epoch."""
-    emulated_versions: dict[str, str] = field(default_factory=dict)
-    """--emulated-version in the manifests, by component, where kubeadm-config does not set it."""
     interrupted: str = ""
-    """The target of an earlier run on this node that did not end; empty where there is none."""
+    """The target of an interrupted upgrade of this node; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class Options:
     """``v1.35.4``."""
     role: str
     """``first_control_plane``, ``control_plane`` or ``worker``."""
+    rollback: bool = False
+    """Whether the control plane goes back to the target, by its manifests alone."""
     ignore_preflight_errors: tuple[str, ...] = ()
     skip_phases: tuple[str, ...] = ()
     patches: str = ""
@@ -117,9 +119,13 @@ class Options:
     etcd_upgrade: bool = True
     kubeconfig: str = ""
     extra_flags: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
-    """Flags that components get for a time, by component."""
+    """Flags that components get beside those of kubeadm-config, by component."""
     verbosity: int = 0
     """The level of kubeadm's log; 0 leaves it as kubeadm has it."""
+    notice_s: float = 2.0
+    """How long new connections to the API server are refused before it is stopped."""
+    grace_s: float = 10.0
+    """How long the API server may take to finish what it was asked."""
 
 
 @dataclass
@@ -150,15 +156,9 @@ class Ran:
 
     argv: list[str]
     rc: int | None
-    """None where it was not ours to wait for, or it was ended at the deadline."""
+    """None where it was ended at the deadline."""
     lines: list[Line]
     timed_out: bool = False
-    attached: bool = False
-    """True where an earlier task had started it and this one waited for its end."""
-    pid: int = 0
-    """Its process, where an earlier task had started it."""
-    started: float = 0.0
-    """When, seconds since the epoch."""
 
     def stream(self, name: str) -> list[str]:
         return [line.text for line in self.lines if line.stream == name]

@@ -51,6 +51,7 @@ _PHASES = {
     "addons": "addon",
     "upgrade/post-upgrade": "post-upgrade",
     "upgrade/successful": "finish",
+    "renew": "certificates",
 }
 _TEXTS = (
     ("upgrade", "Backing up kubelet config file", "kubelet-config"),

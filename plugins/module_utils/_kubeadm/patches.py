@@ -3,10 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""The folder of patches that kubeadm gets: the user's, and flags that components have for a time.
+"""The folder of patches that kubeadm gets: the user's, and flags beside those of its configuration.
 
-kubeadm writes each manifest anew and knows nothing of what was added to the
-one before. It applies the patches of a target in the order of their names.
+It applies the patches of a component in the order of their names.
 """
 
 from __future__ import annotations
@@ -27,28 +26,30 @@ class PatchesError(EvergreenError):
     """Patches that could not be put together."""
 
 
-def patch(words: t.Sequence[str]) -> bytes:
-    """A JSON patch (RFC 6902) that adds words to the command of a static pod."""
-    operations = [{"op": "add", "path": "/spec/containers/0/command/-", "value": word} for word in words]
+def patch(words: t.Sequence[str], place: int) -> bytes:
+    """A JSON patch (RFC 6902) that adds words to the command of a container of a static pod."""
+    operations = [{"op": "add", "path": f"/spec/containers/{place}/command/-", "value": word} for word in words]
     return (json.dumps(operations, indent=2) + "\n").encode()
 
 
-def compose(folder: str, user: str, words: t.Mapping[str, t.Sequence[str]]) -> None:
+def compose(folder: str, user: str, words: t.Mapping[str, t.Sequence[str]], places: t.Mapping[str, int]) -> None:
     """Make `folder` anew with the files of the folder `user`, where it is given, and `words` by component.
 
-    Raises PatchesError.
+    `places` say which container of a component's pod is its own. Raises PatchesError.
     """
     try:
         remove(folder)
         _node_state.make_folder(folder)
         for name in sorted(os.listdir(user)) if user else []:
             path = os.path.join(user, name)
-            # kubeadm does not look into folders below.
+            # kubeadm does not read folders below.
             if os.path.isfile(path):
                 shutil.copyfile(path, os.path.join(folder, name))
         for component, added in words.items():
             if added:
-                _node_state.replace(os.path.join(folder, f"{component}{SUFFIX}"), patch(added))
+                _node_state.replace(
+                    os.path.join(folder, f"{component}{SUFFIX}"), patch(added, places.get(component, 0))
+                )
     except OSError as error:
         raise PatchesError(
             f"The patches for kubeadm could not be put together in {folder}: {error.filename}: {error.strerror}.",

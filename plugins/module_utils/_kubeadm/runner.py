@@ -3,13 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Run kubeadm so that it outlives the task that started it.
+"""Run kubeadm so that it outlives the task that started it, and never two of it at a time.
 
-A control-plane node is at its weakest in the middle of ``kubeadm upgrade``,
-with one manifest moved away and the next not yet moved in. kubeadm must not
-die there because the controller or the connection did, so it runs in a
-session of its own and writes to files, not to a pipe whose reader may go. A
-later task finds it and waits for its end instead of starting a second one.
+kubeadm must not die because the controller or the connection did, so it runs
+in a session of its own, writes to files, and has the lock of its task as an
+open file: the lock is free when both have ended. A later task waits for it,
+and for a kubeadm upgrade that a person started.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state, _processes
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, manifests
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import JsonDict, Line, Ran
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import KUBEADM_TMP, MANIFESTS
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -41,11 +41,11 @@ GRACE_S = 5.0
 
 
 class Busy(EvergreenError):
-    """Another task of this collection was at work on the node until the deadline."""
+    """Another task of this collection, or a kubeadm, was at work on the node until the deadline."""
 
 
 class Runner:
-    """The one run of kubeadm on a node, and the note that it leaves there while it is not finished."""
+    """The runs of kubeadm on a node, and the note that is there while an upgrade is not finished."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -54,21 +54,20 @@ class Runner:
         self._lock: t.IO[str] | None = None
 
     def acquire(self, deadline: Deadline) -> float:
-        """Keep other tasks away until this process ends, and give the seconds that were waited for another one.
+        """Keep other tasks away until this process and its kubeadm end, and give the seconds that were waited.
 
-        A task outlives a run that was killed: nobody tells its process on the
-        node. Raises Busy at the deadline.
+        Raises Busy at the deadline.
         """
         _node_state.make_folder(str(self.folder))
         begin = time.monotonic()
         # Not emptied: the one that has the lock has written there who it is.
         self._lock = (self.folder / "kubeadm-upgrade.lock").open("a+")
         waited = False
-        while not _locked(self._lock):
+        while not _locked(self._lock) or self.kubeadms():
             waited = True
             if deadline.expired():
                 message, hint = decisions.busy(
-                    self._holder(), self.running(), self.node.node_name(), time.monotonic() - begin
+                    self._holder(), self.kubeadms(), self.node.node_name(), time.monotonic() - begin
                 )
                 raise Busy(message, hint=hint)
             deadline.sleep(POLL_S)
@@ -78,83 +77,95 @@ class Runner:
         self._lock.flush()
         return time.monotonic() - begin if waited else 0.0
 
+    def kubeadms(self) -> list[int]:
+        """The processes of a kubeadm that upgrades this node, whoever started it. One in a container is of another."""
+        own = self._namespace("self")
+        found = [each.pid for each in _processes.every(str(self.node.path("/proc"))) if _upgrades(each.words)]
+        return [pid for pid in found if self._namespace(str(pid)) == own]
+
+    def _namespace(self, process: str) -> str:
+        try:
+            return os.readlink(self.node.path(f"/proc/{process}/ns/pid"))
+        except OSError:
+            return ""
+
     def _holder(self) -> JsonDict:
-        """Who has the lock; empty where that is not known: it may be about to write it down."""
+        """The task that has the lock; empty where that is not known: it may be about to write it down."""
         try:
             found = _node_state.read_json(str(self.folder / "kubeadm-upgrade.lock"))
         except (OSError, ValueError):
             return {}
-        return found if self.is_alive(found) else {}
+        # The start time tells it from a later process of the same id.
+        alive = bool(found.get("pid")) and self._started(int(found["pid"])) == found.get("pid_started")
+        return found if alive and int(found["pid"]) != os.getpid() else {}
 
     def unfinished(self) -> JsonDict:
-        """The note of a run that nobody has seen succeed; empty where there is none."""
+        """The note of an upgrade that nobody has seen succeed; empty where there is none."""
         try:
             return _node_state.read_json(self._note)
         except (OSError, ValueError):
             return {}
 
-    def is_alive(self, note: JsonDict) -> bool:
-        """Whether the process of a note still runs. The start time tells it from a later process of the same id."""
-        return bool(note.get("pid")) and self._started(int(note["pid"])) == note.get("pid_started")
-
-    def running(self) -> JsonDict:
-        """The note of a kubeadm that still runs, whoever started it; empty where there is none."""
-        note = self.unfinished()
-        return note if self.is_alive(note) else {}
+    def begin(self, target: str) -> None:
+        """Note that the node is being upgraded. The start is that of the first task for this target."""
+        started = self.unfinished()
+        if started.get("target") != target:
+            _node_state.write_json(self._note, {"target": target, "started": time.time()})
 
     def finished(self) -> None:
-        """Success was proven: nothing is left to come back to."""
+        """Nothing is left to come back to."""
         for path in (self._note, str(self._log("stdout")), str(self._log("stderr"))):
             _node_state.remove(path)
 
-    def run(self, argv: list[str], target: str, deadline: Deadline, proxies: dict[str, str] | None = None) -> Ran:
+    def restore_manifests(self, missing: t.Sequence[str]) -> list[str]:
+        """Copy back manifests that an interrupted kubeadm of the note had moved away; gives the files. Raises OSError.
+
+        No kubeadm may run. A folder from before the upgrade is of another one, and is left alone.
+        """
+        note = self.unfinished()
+        restored = []
+        for name in missing if note else ():
+            folders = [
+                f"{KUBEADM_TMP}/{each}"
+                for each in self.node.names(KUBEADM_TMP)
+                if each.startswith("kubeadm-backup-manifests-")
+                and self.node.modified(f"{KUBEADM_TMP}/{each}") >= float(note.get("started") or 0) - 1
+                and self.node.exists(f"{KUBEADM_TMP}/{each}/{name}")
+            ]
+            content = self.node.read_bytes(f"{max(folders, key=self.node.modified)}/{name}") if folders else None
+            if content:
+                _node_state.replace(str(self.node.path(f"{MANIFESTS}/{name}")), content)
+                restored.append(name)
+        return restored
+
+    def run(self, argv: list[str], deadline: Deadline, proxies: t.Mapping[str, str] | None = None) -> Ran:
         """Start kubeadm and wait for its end; at the deadline its process group is ended.
 
         `proxies` take the place of the proxy variables of this process.
         """
-        note: JsonDict = {"target": target, "argv": argv, "started": time.time()}
-        _node_state.write_json(self._note, note)
-        with self._log("stdout").open("wb") as stdout, self._log("stderr").open("wb") as stderr:
+        tails = [_Tail(self._log(name), name) for name in ("stdout", "stderr")]
+        with self._log("stdout").open("ab") as stdout, self._log("stderr").open("ab") as stderr:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
+                pass_fds=[self._lock.fileno()] if self._lock else [],
                 cwd="/",
                 env={**environment(proxies), "LC_ALL": "C"},
             )
-        _node_state.write_json(self._note, {**note, "pid": process.pid, "pid_started": self._started(process.pid)})
-        lines, timed_out = self._follow(process.pid, lambda: process.poll() is not None, deadline)
-        rc = process.wait()
-        return Ran(argv=argv, rc=None if timed_out else rc, lines=lines, timed_out=timed_out)
-
-    def attach(self, note: JsonDict, deadline: Deadline) -> Ran:
-        """Wait for the end of a kubeadm that an earlier task started."""
-        lines, timed_out = self._follow(int(note["pid"]), lambda: not self.is_alive(note), deadline)
-        return Ran(
-            argv=list(note["argv"]),
-            rc=None,
-            lines=lines,
-            timed_out=timed_out,
-            attached=True,
-            pid=int(note["pid"]),
-            started=float(note.get("started") or 0),
-        )
-
-    def _follow(self, pid: int, ended: t.Callable[[], bool], deadline: Deadline) -> tuple[list[Line], bool]:
-        tails = [_Tail(self._log(name), name) for name in ("stdout", "stderr")]
         lines: list[Line] = []
         timed_out = False
         while True:
-            over = ended()
+            over = process.poll() is not None
             for tail in tails:
                 lines += tail.read(last=over)
             if over:
-                return lines, timed_out
+                return Ran(argv=argv, rc=None if timed_out else process.wait(), lines=lines, timed_out=timed_out)
             if deadline.expired():
                 timed_out = True
-                _end_group(pid, ended)
+                _end_group(process)
                 continue
             deadline.sleep(POLL_S)
 
@@ -168,12 +179,12 @@ class Runner:
 
 
 class _Tail:
-    """Reads what was appended to a file since the last look, as whole lines with the time of the look."""
+    """Reads what is appended to a file from now on, as whole lines with the time of the look."""
 
     def __init__(self, path: Path, stream: str) -> None:
         self.path = path
         self.stream = stream
-        self.offset = 0
+        self.offset = path.stat().st_size if path.exists() else 0
         self.rest = b""
 
     def read(self, *, last: bool) -> list[Line]:
@@ -193,7 +204,14 @@ class _Tail:
         return [Line(at=now, stream=self.stream, text=plain_text(line)) for line in whole]
 
 
-def environment(proxies: dict[str, str] | None) -> dict[str, str]:
+def _upgrades(words: t.Sequence[str]) -> bool:
+    """Whether a command line is that of a kubeadm which may change this node."""
+    rest = [word for word in words[1:] if not word.startswith("-")]
+    rest = rest[rest.index("upgrade") + 1 :] if "upgrade" in rest else []
+    return os.path.basename(words[0]) == "kubeadm" and rest[:1] in (["apply"], ["node"])
+
+
+def environment(proxies: t.Mapping[str, str] | None) -> dict[str, str]:
     """That of this process, with these proxy variables in place of its own; None leaves them."""
     if proxies is None:
         return dict(os.environ)
@@ -214,15 +232,14 @@ def plain_text(line: bytes) -> str:
     return _COLOUR.sub("", line.decode("utf-8", "replace")).rstrip("\r")
 
 
-def _end_group(pid: int, ended: t.Callable[[], bool]) -> None:
+def _end_group(process: subprocess.Popen[bytes]) -> None:
     """SIGTERM, then SIGKILL, to kubeadm and what it started: it leads a process group of its own."""
-    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(pid, number)
+            os.killpg(process.pid, number)
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            continue
         except ProcessLookupError:
-            return
-        until = time.monotonic() + patience
-        while time.monotonic() < until and not ended():
-            time.sleep(0.05)
-        if ended():
-            return
+            pass  # it has just ended
+        return

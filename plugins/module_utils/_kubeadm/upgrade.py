@@ -3,22 +3,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Bring one node's kubeadm-managed part to a version: observe, decide, act, prove."""
+"""Bring one node's kubeadm-managed part to a version: observe, decide, act, prove.
+
+On a control-plane node the static pods and the kubelet are replaced by one
+swap (`_static_pods.swap`), and kubeadm has the last word. A worker is
+kubeadm's alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import subprocess
 import time
 import typing as t
 from dataclasses import asdict, replace
+from datetime import datetime
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_at
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics import keeping
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import FLAG
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions, manifests, output, patches
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest as etcd_manifest
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import observe as etcd_observe
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import waiting as etcd_waiting
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import (
+    compose,
+    decisions,
+    exchange,
+    kubelet_trial,
+    output,
+    patches,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import node as node_paths
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import NoAnswer, NodeApi, Refused
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.decisions import UpgradeError
@@ -32,22 +47,28 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Ran,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Runner, environment, plain_text
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.waking import Waker
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._programs.used import component_args
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import flagging, flags
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import swap_unit
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swap import (
+    DONE,
+    PUT_BACK,
+    Outcome,
+    SwapError,
+)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._systemd import systemctl
 
 if t.TYPE_CHECKING:
-    from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.exchange import Wanted
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
-FLAGS_PURPOSE = "upgrade"
-"""What flags of the option extra_flags are noted under; static_pod_flags takes them out by it."""
 _PATCHES = f"{_node_state.STATE}/patches"
 _LOOK_S = 1.0
+_PROOF_S = 0.5
 _REQUEST_S = 5.0
 _FOLLOW_S = 90.0
 """How long the processes may take to follow manifests that are new already, before kubeadm is run again."""
 _READ_ONLY_S = 120.0
+_LEADER_S = 60.0
+_INDEX_GAP = 1000
 LINES_KEPT = 5000
 """Of each stream in the result: a verbose log has a megabyte and more."""
 
@@ -63,7 +84,14 @@ class NodeUpgrade:
         self.runner = Runner(node)
         self.notes: list[str] = []
         self._kubeadm = node.find("kubeadm")
-        self._expected_etcd = ""
+        self._wanted: Wanted | None = None
+        self._not_wanted = ""
+        self._installed_kubelet = ""
+        self._addresses: list[str] = []
+        self._outcome: Outcome | None = None
+        self._ran: Ran | None = None
+        self._lines: list[Line] = []
+        self._steps: list[JsonDict] = []
         self._began = time.monotonic()
 
     # -- observe
@@ -72,18 +100,19 @@ class NodeUpgrade:
         """Look once. What cannot be seen is empty in the evidence; nothing is raised but for unreadable credentials."""
         pods, _foreign = self.node.static_pods()
         note = self.runner.unfinished()
+        pid = self.node.kubelet_pid()
         evidence = Evidence(
             control_plane=self.options.role != "worker",
             manifest_tags={component: pod.tag for component, pod in pods.items()},
+            kubelet_running_version=self.node.kubelet_running_version(pid) if pid else "",
             kubelet_config_written=self.node.modified(node_paths.KUBELET_CONFIG),
-            emulated_versions={name: pod.flags[FLAG] for name, pod in pods.items() if FLAG in pod.flags},
             interrupted=str(note.get("target") or ""),
         )
         if not evidence.control_plane:
-            pid = self.node.kubelet_pid()
-            evidence.kubelet_running_version = self.node.kubelet_running_version(pid) if pid else ""
             self._observe_cluster(self._api(), evidence, timeout_s)
             return evidence
+        self._installed_kubelet = self._installed_kubelet or self.node.version_of("kubelet", "--version")
+        evidence.kubelet_installed_version = self._installed_kubelet
         flags = pods["kube-apiserver"].flags if "kube-apiserver" in pods else {}
         host, port = flags.get("advertise-address", ""), flags.get("secure-port", "6443")
         if not host:
@@ -98,14 +127,14 @@ class NodeUpgrade:
             evidence.api_server_error = error.message
         else:
             self._observe_cluster(api, evidence, timeout_s)
-            try:
+            with contextlib.suppress(NoAnswer, Refused):
                 evidence.mirror_pods = api.mirror_pods(self.name, timeout_s)
-            except (NoAnswer, Refused):
-                evidence.mirror_pods = None
         if not evidence.cluster_version:
             # Its own API server is away; through the kubeconfig's address another one may answer.
             self._observe_cluster(self._api(), evidence, timeout_s)
-        evidence.expected_etcd_tag = evidence.expected_etcd_tag or self._etcd_of_kubeadm()
+        if self._wanted:
+            evidence.differing = exchange.differing(self.node, self._wanted.manifests)
+            evidence.expected_etcd_tag = evidence.expected_etcd_tag or self._wanted.etcd_tag
         return evidence
 
     def _observe_cluster(self, api: NodeApi, evidence: Evidence, timeout_s: float) -> None:
@@ -118,9 +147,25 @@ class NodeUpgrade:
         evidence.cluster_version_error = ""
         local = (configuration.get("etcd") or {}).get("local") or {}
         evidence.expected_etcd_tag = str(local.get("imageTag") or "")
-        for component in list(evidence.emulated_versions):
-            if any(name == FLAG for name, _value in component_args(configuration, component)):
-                del evidence.emulated_versions[component]
+        if evidence.control_plane and not self._wanted and not self._not_wanted:
+            self._compose(api, configuration, timeout_s)
+
+    def _compose(self, api: NodeApi, configuration: JsonDict, timeout_s: float) -> None:
+        """Ask kubeadm for the manifests once, where it is one that writes those of the target."""
+        if not decisions.composes(self.installed_kubeadm(), self.options):
+            return
+        with contextlib.suppress(NoAnswer, Refused):
+            self._addresses = api.node_addresses(self.name, timeout_s)
+        try:
+            self._wanted = exchange.wanted(
+                self.node, self._kubeadm, json.dumps(configuration), self.options, self._note
+            )
+        except EvergreenError as error:
+            self._not_wanted = str(error)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _api(self, address: str = "") -> NodeApi:
         """Read anew each time: kubeadm renews the certificates in these files while it runs."""
@@ -137,169 +182,215 @@ class NodeUpgrade:
                 hint="Name a readable kubeconfig on the node in the option kubeconfig.",
             ) from error
 
-    def _etcd_of_kubeadm(self) -> str:
-        """The etcd that the target would run; asked of kubeadm itself, and only of the target's."""
-        stacked = self.node.exists(f"{node_paths.MANIFESTS}/etcd.yaml")
-        if stacked and not self._expected_etcd and f"v{self.installed_kubeadm()}" == self.options.target:
-            listed = self.node.output(
-                "kubeadm", "config", "images", "list", "--kubernetes-version", self.options.target
-            )
-            found = re.search(r"/etcd:(\S+)", listed)
-            self._expected_etcd = found[1] if found else ""
-        return self._expected_etcd
-
-    def _proxies(self) -> dict[str, str] | None:
+    def _proxies(self) -> t.Mapping[str, str] | None:
         """The proxy variables for kubeadm, which copies them into each static pod that it writes: those that are there.
 
         None leaves those of this process: on a worker, and where a manifest is away.
         """
-        pods, _foreign = self.node.static_pods()
-        if self.options.role == "worker" or not all(name in pods for name in CONTROL_PLANE_COMPONENTS):
+        if self.options.role == "worker" or missing_manifests(self.node):
             return None
-        return manifests.copied_proxies([pods[name].proxies for name in CONTROL_PLANE_COMPONENTS])
+        return compose.node_facts(self.node).proxies
 
     def installed_kubeadm(self) -> str:
         """``1.35.4``; empty where kubeadm is missing."""
         return self.node.version_of("kubeadm", "version", "-o", "short")
 
-    # -- decide, act, prove
+    # -- decide
 
-    def upgrade(self, *, check_mode: bool) -> JsonDict:
-        """State upgraded. Raises UpgradeError, with the result so far in it, and Busy."""
-        waited = 0.0 if check_mode else self.runner.acquire(self.deadline)
-        installed = self.installed_kubeadm()
-        if not check_mode:
-            if waited:
-                self.notes.append(f"An earlier task was still upgrading this node; it was waited for, {waited:.0f} s.")
-            decisions.check_kubeadm(installed, self.options, self.name)
-            resumed = self._resume()
-            if resumed:
-                return resumed
-            # What ran until now may have been ended with a manifest away.
-            decisions.resolve_role(
-                self.options.role, self.node.is_control_plane(), missing_manifests(self.node), self.name
+    def upgrade(self) -> JsonDict:
+        """States upgraded and rolled_back. Raises UpgradeError, with the result so far in it, and Busy."""
+        waited = self.runner.acquire(self.deadline)
+        if waited:
+            self.notes.append(
+                f"Another task or kubeadm was still upgrading this node; it was waited for, {waited:.0f} s."
             )
+        if self.options.role != "worker":
+            self._end_earlier()
+        decisions.check_kubeadm(self.installed_kubeadm(), self.options, self.name)
+        decisions.resolve_role(self.options.role, self.node.is_control_plane(), missing_manifests(self.node), self.name)
+        before = self._settled(reads_api=True)
+        missing = decisions.judge(before, self.options)
+        if not before.control_plane:
+            return self._act_on_worker(before) if missing else self.result(before, before, changed=False)
+        if self._wanted is None:
+            raise UpgradeError(
+                f"The manifests of {self.options.target} for {self.name} are not known: "
+                f"{self._not_wanted or f'kubeadm-config could not be read: {before.cluster_version_error}'}",
+                hint="See that an API server answers on this node, then run this again.",
+                result=self.result(before, before, changed=False, missing=missing),
+            )
+        if missing:
+            return self._act(before, self._wanted)
+        self._forget()
+        return self.result(before, before, changed=self._outcome is not None)
+
+    def predict(self) -> JsonDict:
+        """The same in check mode."""
         before = self._settled()
         missing = decisions.judge(before, self.options)
-        if not missing:
-            return self.result(before, before, changed=False)
-        if check_mode:
-            return self._predicted(before, missing, installed)
-        decisions.check_cluster_version(before, self.options, self.name)
-        return self._act(before)
+        if self.options.rollback:
+            # The kubelet may be rolled back by an earlier step of the run, which it is not in check mode.
+            decisions.check_rollback(self.node.static_pods()[0], "", self.options, self.name)
+        if before.control_plane and not self._wanted:
+            installed = self.installed_kubeadm() or "not installed"
+            why = self._not_wanted or f"kubeadm on {self.name} is {installed}, not {self.options.target}"
+            self.notes.append(f"{why.rstrip('.')}: predicted from the state of the node alone.")
+        return self.result(before, before, changed=bool(missing), missing=missing, manifest_diff=self._manifest_diff())
 
-    def _predicted(self, before: Evidence, missing: list[str], installed: str) -> JsonDict:
-        manifest_diff = ""
-        if f"v{installed}" != self.options.target:
-            self.notes.append(
-                f"kubeadm on {self.name} is {installed or 'not installed'}, not {self.options.target}: predicted from "
-                "the state of the node alone."
-            )
-        elif before.control_plane:
-            manifest_diff = self.manifest_diff()
-        return self.result(before, before, changed=True, missing=missing, manifest_diff=manifest_diff)
+    def _end_earlier(self) -> None:
+        """Wait for what an interrupted task left to run, and restore what it left half done."""
+        found = swap_unit.running()
+        if found:
+            self.notes.append(f"A swap to {found['purpose']} was still running on this node; it was waited for.")
+        outcome = swap_unit.wait(self.deadline) if found else swap_unit.last()
+        if outcome and outcome.purpose == self.options.target:
+            self._swapped(outcome)
+        if outcome and outcome.outcome != DONE and outcome.purpose == self.options.target:
+            raise self._swap_failed(outcome, self.observe())
+        try:
+            if outcome:
+                exchange.forget_kubelet_files(self.node)
+            else:
+                exchange.restore_kubelet_files(self.node)
+            for name in self.runner.restore_manifests(missing_manifests(self.node)):
+                self.notes.append(f"{name}, which an interrupted kubeadm had moved away, was copied back.")
+        except OSError as error:
+            raise self._no_file(error) from None
+        if outcome and outcome.purpose != self.options.target:
+            self.notes.append(f"An earlier swap to {outcome.purpose} ended: {outcome.outcome}. {outcome.cause}".strip())
+            swap_unit.forget()
 
-    def _resume(self) -> JsonDict:
-        """Wait for a kubeadm that an earlier task started and that still runs; empty where there is none."""
-        note = self.runner.running()
-        if not note:
-            return {}
-        self.notes.append("An earlier task had started kubeadm on this node; it was still running and was waited for.")
-        before = self.observe()
-        ran = self._accompanied(before, lambda: self.runner.attach(note, self.deadline))
-        if ran.timed_out:
-            raise self._failed(ran, before)
-        if note.get("target") != self.options.target or not output.succeeded(ran.lines, self.options.role):
-            return {}
-        return self._proven(before, ran, float(note.get("started") or 0))
+    def _settled(self, *, reads_api: bool = False) -> Evidence:
+        """The evidence; where the files are new and the processes are not, after these had time to follow.
 
-    def _settled(self) -> Evidence:
-        """The evidence; where the files are new and the processes are not, after these had time to follow."""
+        With `reads_api` also an API server has that time, which may just start.
+        """
         until = time.monotonic() + self.deadline.clip(_FOLLOW_S)
         while True:
             evidence = self.observe()
-            if evidence.interrupted or not decisions.processes_lag(evidence, self.options) or time.monotonic() >= until:
+            waits = decisions.processes_lag(evidence, self.options) or (reads_api and evidence.cluster_version_error)
+            if not waits or time.monotonic() >= until:
                 return evidence
             self.deadline.sleep(_LOOK_S)
 
-    def _act(self, before: Evidence) -> JsonDict:
-        options = replace(self.options, patches=self._patches())
+    # -- act
+
+    def _act_on_worker(self, before: Evidence) -> JsonDict:
+        decisions.check_cluster_version(before, self.options, self.name)
         started = time.time()
-        argv = decisions.argv(self._kubeadm, options)
-        ran = self._accompanied(before, lambda: self.runner.run(argv, options.target, self.deadline, self._proxies()))
-        if ran.timed_out or ran.rc != 0:
-            raise self._failed(ran, before)
-        return self._proven(before, ran, started)
+        self.runner.begin(self.options.target)
+        self._run(decisions.argv(self._kubeadm, self.options), before)
+        return self._proven(before, started)
 
-    def _accompanied(self, before: Evidence, run: t.Callable[[], Ran]) -> Ran:
-        """Do what is to be done beside kubeadm until it ends, and keep what the pods said where it failed."""
-        with Waker(self.node, self._api, before.mirror_pods), keeping.LogKeeper(self.node) as logs:
-            ran = run()
-            if not output.succeeded(ran.lines, self.options.role):
-                self.notes += filter(None, [logs.save()])
-        return ran
+    def _act(self, before: Evidence, goal: Wanted) -> JsonDict:
+        if self.options.rollback:
+            kubelet = before.kubelet_installed_version
+            decisions.check_rollback(self.node.static_pods()[0], kubelet, self.options, self.name)
+        else:
+            decisions.check_cluster_version(before, self.options, self.name)
+        started = time.time()
+        options = replace(self.options, patches=goal.write_patches(_PATCHES, self.options.patches))
+        kubeadm = decisions.needs_kubeadm(before, options)
+        checks = decisions.preflight_argv(self._kubeadm, options) if kubeadm else []
+        # Those before an earlier task's swap have passed. Just after one no controller manager may lead yet, which
+        # CreateJob needs.
+        if checks and not self._outcome:
+            self._run(checks, before)
+        self.runner.begin(options.target)
+        if before.differing or decisions.kubelet_changes(before):
+            self._start_swap(before, options, goal, kubeadm=kubeadm)
+            try:
+                self._swapped(swap_unit.wait(self.deadline))
+            except SwapError as error:
+                error.result = self.result(before, self.observe(), changed=True)
+                raise
+            if self._outcome and self._outcome.outcome != DONE:
+                raise self._swap_failed(self._outcome, before)
+        if kubeadm:
+            self._have_kubeadm_finish(before, decisions.last_word(options, checked=bool(checks)))
+        return self._proven(before, started)
 
-    def _patches(self) -> str:
-        """The folder of patches for kubeadm: the user's own, unless components have flags for a time."""
-        words: dict[str, list[str]] = {}
-        for component in CONTROL_PLANE_COMPONENTS if self.options.role != "worker" else ():
-            note = flagging.note_of(component)
-            noted = flagging.read_note(note)
-            extra = flags.words_of(self.options.extra_flags.get(component, {}))
-            # What an earlier upgrade was given and this one is not goes with the manifest that kubeadm replaces.
-            earlier = noted.pop(FLAGS_PURPOSE, [])
-            if extra:
-                noted[FLAGS_PURPOSE] = extra
-            if extra != earlier:
-                flagging.write_note(note, noted)
-            words[component] = flags.noted(noted)
-        if not any(words.values()):
-            return self.options.patches
-        patches.compose(_PATCHES, self.options.patches, words)
-        return _PATCHES
+    def _start_swap(self, before: Evidence, options: Options, goal: Wanted, *, kubeadm: bool) -> None:
+        """Do all that stops nothing, then start the swap. Where that fails, the kubelet's files are as before."""
+        try:
+            if swap_unit.last():
+                swap_unit.forget()
+            exchange.keep_kubelet_files(self.node)
+            if kubeadm and options.certificate_renewal and before.differing:
+                self._run(decisions.renew_argv(self._kubeadm, options), before)
+            for argv in decisions.kubelet_argvs(self._kubeadm, options) if kubeadm else ():
+                self._run(argv, before)
+            kubelet_trial.try_kubelet(self.name)
+            swap = exchange.stage(self.node, goal, self._addresses, before, options)
+            if any(pod.name == "etcd" for pod in swap.pods):
+                self._move_leader()
+            swap_unit.start(swap)
+        except (EvergreenError, OSError) as error:
+            if not swap_unit.running():
+                # What is not restored now is by the next run.
+                with contextlib.suppress(OSError):
+                    exchange.restore_kubelet_files(self.node)
+            failure = self._no_file(error) if isinstance(error, OSError) else error
+            failure.result = failure.result or self.result(before, self.observe(), changed=self._did_change())
+            raise failure from None
 
-    def _proven(self, before: Evidence, ran: Ran, started: float) -> JsonDict:
-        """Wait until the evidence says done. Raises UpgradeError at the deadline."""
+    def _move_leader(self) -> None:
+        """Have another etcd member lead, if there is one. Raises EtcdError."""
+        access = etcd_manifest.access_from_manifest(self.node.read(f"{node_paths.MANIFESTS}/etcd.yaml") or "")
+        client, _note = etcd_observe.open_client(access, {"route": "auto"})
+        moved = etcd_waiting.follower(
+            client,
+            access,
+            Deadline(self.deadline.clip(_LEADER_S)),
+            max_index_gap=_INDEX_GAP,
+            interval_s=_LOOK_S,
+            check_mode=False,
+        )
+        if moved["moved_to"]:
+            self.notes.append(f"The etcd leadership was moved from {moved['moved_from']} to {moved['moved_to']}.")
+
+    def _have_kubeadm_finish(self, before: Evidence, options: Options) -> None:
+        """Run ``kubeadm upgrade``, which finds the manifests equal, and restart a kubelet that it configured anew."""
+        self._wait_for_api()
+        texts = exchange.kubelet_texts(self.node)
+        ran = self._run(decisions.argv(self._kubeadm, options), before)
+        written = [
+            step.name
+            for step in output.parse_steps(ran.lines)
+            if step.name.startswith("control-plane/") and step.outcome != "unchanged"
+        ]
+        if written:
+            self.notes.append(f"kubeadm wrote manifests once more: {', '.join(written)}.")
+        if exchange.kubelet_texts(self.node) != texts:
+            systemctl("restart", "kubelet")
+
+    def _wait_for_api(self) -> None:
+        """Wait until an API server answers at the address that kubeadm asks; a load balancer may take a moment."""
         while True:
-            after = self.observe()
-            after.interrupted = ""
-            missing = self._unproven(after, started)
-            if not missing:
-                self.runner.finished()
-                patches.remove(_PATCHES)
-                keeping.forget(self.node)
-                return self.result(before, after, changed=True, ran=ran)
-            if self.deadline.expired():
-                raise UpgradeError(
-                    f"kubeadm upgraded {self.name} to {self.options.target}, but it is not proven after "
-                    f"{self._elapsed():.0f} s: {'; '.join(missing)}.",
-                    hint=f"See crictl ps -a and journalctl -u kubelet -n 100 on {self.name}, then run this again.",
-                    result=self.result(before, after, changed=True, ran=ran, missing=missing),
-                )
-            self.deadline.sleep(_LOOK_S)
+            try:
+                self._api().version(_REQUEST_S)
+                return
+            except (NoAnswer, Refused):
+                if self.deadline.expired():
+                    return
+            self.deadline.sleep(_PROOF_S)
 
-    def _unproven(self, after: Evidence, started: float) -> list[str]:
-        if after.control_plane:
-            return decisions.judge(after, self.options)
-        # The kubelet of a worker is not kubeadm's to upgrade; what kubeadm does there is to write its configuration.
-        # One second of slack: file times come from a coarser clock than time.time().
-        if "kubelet-config" in self.options.skip_phases or after.kubelet_config_written >= started - 1:
-            return []
-        return [f"{node_paths.KUBELET_CONFIG} was not written"]
-
-    def _failed(self, ran: Ran, before: Evidence) -> UpgradeError:
-        ended = time.time()
-        steps = output.parse_steps(ran.lines, ended, None if ran.timed_out else ran.rc)
+    def _run(self, argv: list[str], before: Evidence) -> Ran:
+        """Run kubeadm. Raises UpgradeError where it fails."""
+        ran = self.runner.run(argv, self.deadline, self._proxies())
+        self._ran = ran
+        self._lines += ran.lines
+        steps = output.parse_steps(ran.lines, time.time(), ran.rc)
+        self._steps += [_step(asdict(step)) for step in steps if step.name != "start" or ran.rc != 0]
+        if not ran.timed_out and ran.rc == 0:
+            return ran
         message, hint = decisions.failure(ran, steps, self.name, self._elapsed())
         after = self.observe()
-        changed = after.manifest_tags != before.manifest_tags or any(
-            step.name not in ("start", "preflight") for step in steps
-        )
-        if not (changed or before.interrupted or ran.timed_out or ran.attached):
+        changed = after.manifest_tags != before.manifest_tags or self._did_change()
+        if not (changed or before.interrupted or ran.timed_out):
             self.runner.finished()
             after.interrupted = ""
-        result = self.result(before, after, changed=changed, ran=ran, missing=decisions.judge(after, self.options))
-        result["steps"] = [_step(asdict(step)) for step in steps]
+        result = self.result(before, after, changed=changed, missing=decisions.judge(after, self.options))
         result["failure"] = {
             "phase": output.failed_phase(ran.lines, steps),
             "errors": output.error_lines(ran.lines),
@@ -307,7 +398,77 @@ class NodeUpgrade:
             "rolled_back": output.rolled_back(ran.lines),
             "timed_out": ran.timed_out,
         }
+        raise UpgradeError(message, hint=hint, result=result)
+
+    def _did_change(self) -> bool:
+        return any(step["name"] not in ("start", "preflight") for step in self._steps)
+
+    def _swapped(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._steps += [_swap_step(step) for step in outcome.steps]
+
+    def _swap_failed(self, outcome: Outcome, before: Evidence) -> UpgradeError:
+        """The error of a swap whose new components did not start; after this report it is forgotten."""
+        message, hint = decisions.swap_failure(outcome, self.name)
+        if outcome.outcome == PUT_BACK:
+            self.runner.finished()
+        after = self.observe()
+        result = self.result(before, after, changed=True, missing=decisions.judge(after, self.options))
+        result["failure"] = {
+            "phase": f"swap/{outcome.component}".rstrip("/"),
+            "errors": [outcome.cause],
+            "checks": [],
+            "rolled_back": outcome.outcome == PUT_BACK,
+            "timed_out": False,
+        }
+        # What is not forgotten now is reported once more by the next run.
+        with contextlib.suppress(EvergreenError, OSError):
+            self._forget()
         return UpgradeError(message, hint=hint, result=result)
+
+    def _no_file(self, error: OSError) -> UpgradeError:
+        return UpgradeError(
+            f"{error.filename or _node_state.STATE} could not be read or written on {self.name}: {error.strerror}.",
+            hint="See whether the disk is full. Nothing was stopped.",
+        )
+
+    def _forget(self) -> None:
+        """Remove what an upgrade that is finished has left on the node."""
+        self.runner.finished()
+        patches.remove(str(self.node.path(_PATCHES)))
+        exchange.forget_kubelet_files(self.node)
+        if self.options.role != "worker" and swap_unit.last():
+            swap_unit.forget()
+
+    # -- prove
+
+    def _proven(self, before: Evidence, started: float) -> JsonDict:
+        """Wait until the evidence says done. Raises UpgradeError at the deadline."""
+        while True:
+            after = self.observe()
+            after.interrupted = ""
+            missing = self._unproven(after, started)
+            if not missing:
+                self._forget()
+                return self.result(before, after, changed=True)
+            if self.deadline.expired():
+                raise UpgradeError(
+                    f"{self.name} was brought to {self.options.target}, but it is not proven after "
+                    f"{self._elapsed():.0f} s: {'; '.join(missing)}.",
+                    hint=f"See crictl ps -a and journalctl -u kubelet -n 100 on {self.name}, then run this again.",
+                    result=self.result(before, after, changed=True, missing=missing),
+                )
+            self.deadline.sleep(_PROOF_S)
+
+    def _unproven(self, after: Evidence, started: float) -> list[str]:
+        if after.control_plane:
+            # A swap has asked the components themselves.
+            return decisions.judge(after, self.options, ready=self._outcome is None)
+        # The kubelet of a worker is not kubeadm's to upgrade; what kubeadm does there is to write its configuration.
+        # One second of slack: file times come from a coarser clock than time.time().
+        if "kubelet-config" in self.options.skip_phases or after.kubelet_config_written >= started - 1:
+            return []
+        return [f"{node_paths.KUBELET_CONFIG} was not written"]
 
     def verify(self) -> JsonDict:
         """State verified. Raises UpgradeError where the node is not as it must be."""
@@ -326,37 +487,31 @@ class NodeUpgrade:
         """State planned. Raises UpgradeError where ``kubeadm upgrade plan`` fails."""
         evidence = self.observe()
         missing = decisions.judge(evidence, self.options)
-        result = self.result(evidence, evidence, changed=False, missing=missing)
+        diff = self._manifest_diff()
+        result = self.result(evidence, evidence, changed=False, missing=missing, manifest_diff=diff)
         if not evidence.control_plane:
             return result
         installed = self.installed_kubeadm()
-        if f"v{installed}" != self.options.target:
+        if not decisions.composes(installed, self.options):
             self.notes.append(
                 f"kubeadm on {self.name} is {installed or 'not installed'}, not {self.options.target}: kubeadm was not "
                 "asked for its plan."
             )
             return result
-        result["manifest_diff"] = self.manifest_diff()
+        if self._not_wanted:
+            self.notes.append(self._not_wanted)
         if check_mode:
             self.notes.append("kubeadm upgrade plan was not asked: it creates a short-lived Job in kube-system.")
             return result
-        ran = self._read_only(decisions.plan_argv(self._kubeadm, self.options))
-        if ran.rc != 0:
-            raise self._failed(ran, evidence)
-        result["plan"] = _plan("\n".join(ran.stream("stdout")))
+        lines = self._read_only(decisions.plan_argv(self._kubeadm, self.options))
+        result["plan"] = _plan(lines)
         return result
 
-    def manifest_diff(self) -> str:
-        """What changes by ``kubeadm upgrade diff``, without secrets. etcd and patches are not in it."""
-        ran = self._read_only(decisions.diff_argv(self._kubeadm, self.options))
-        if ran.rc != 0:
-            self.notes.append(f"kubeadm upgrade diff failed: {' | '.join(output.error_lines(ran.lines))}")
-            return ""
-        text = "\n".join(ran.stream("stdout"))
-        start = re.search(r"^--- ", text, re.MULTILINE)
-        return decisions.without_secrets(text[start.start() :]) if start else ""
+    def _manifest_diff(self) -> str:
+        return exchange.manifest_diff(self.node, self._wanted.manifests) if self._wanted else ""
 
-    def _read_only(self, argv: list[str]) -> Ran:
+    def _read_only(self, argv: list[str]) -> str:
+        """What a kubeadm that changes nothing prints. Raises UpgradeError where it fails."""
         try:
             done = subprocess.run(
                 argv,
@@ -366,17 +521,14 @@ class NodeUpgrade:
                 timeout=self.deadline.clip(_READ_ONLY_S),
                 check=False,
             )
-            rc: int | None = done.returncode
-            streams = {"stdout": done.stdout, "stderr": done.stderr}
+            rc, stderr = done.returncode, done.stderr
         except subprocess.TimeoutExpired as error:
-            rc, streams = None, {"stdout": error.stdout or b"", "stderr": error.stderr or b""}
-        now = time.time()
-        lines = [
-            Line(at=now, stream=name, text=plain_text(line))
-            for name, data in streams.items()
-            for line in data.splitlines()
-        ]
-        return Ran(argv=argv, rc=rc, lines=lines, timed_out=rc is None)
+            rc, stderr = None, error.stderr or b""
+        if rc == 0:
+            return done.stdout.decode("utf-8", "replace")
+        lines = [Line(at=time.time(), stream="stderr", text=plain_text(line)) for line in stderr.splitlines()]
+        message, hint = decisions.failure(Ran(argv, rc, lines, timed_out=rc is None), [], self.name, self._elapsed())
+        raise UpgradeError(message, hint=hint)
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -387,15 +539,20 @@ class NodeUpgrade:
         after: Evidence,
         *,
         changed: bool,
-        ran: Ran | None = None,
         missing: list[str] | None = None,
         manifest_diff: str = "",
     ) -> JsonDict:
         """The module's result, in the shape of its RETURN block."""
-        lines = ran.lines if ran else []
-        ended = time.time()
+        ran, lines = self._ran, self._lines
+        streams = {
+            name: [line.text for line in lines if line.stream == name][-LINES_KEPT:] for name in ("stdout", "stderr")
+        }
         listed = decisions.components(before, self.options)
-        will = after is before and changed
+        will = after is before and changed and not ran
+        predicted = self.options
+        if will and self._wanted:
+            predicted = replace(predicted, patches=self._wanted.folder(_PATCHES, predicted.patches))
+        command = ran.argv if ran else decisions.predicted_argv(predicted) if will else []
         return {
             "changed": changed,
             "node": self.name,
@@ -405,15 +562,16 @@ class NodeUpgrade:
             "done": not missing,
             "missing": missing or [],
             "components": listed,
-            "steps": [_step(asdict(step)) for step in output.parse_steps(lines, ended, ran.rc)] if ran else [],
+            "steps": self._steps,
+            "swap": self._outcome.to_json() if self._outcome else {},
             "evidence": asdict(after),
             "addons": output.parse_addons(lines),
             "bypasses": decisions.bypasses(self.options),
-            "command": ran.argv if ran else decisions.argv("kubeadm", self.options) if will else [],
+            "command": command,
             # Ansible takes any rc but 0, null included, for a failure.
             **({"rc": ran.rc} if ran and ran.rc is not None else {}),
-            "stdout_lines": ran.stream("stdout")[-LINES_KEPT:] if ran else [],
-            "stderr_lines": ran.stream("stderr")[-LINES_KEPT:] if ran else [],
+            "stdout_lines": streams["stdout"],
+            "stderr_lines": streams["stderr"],
             "manifest_diff": manifest_diff,
             "plan": None,
             "notes": self.notes,
@@ -424,9 +582,9 @@ class NodeUpgrade:
 def missing_manifests(node: Node) -> list[str]:
     """Control-plane manifests that a control-plane node must have and this one lacks.
 
-    None while kubeadm runs, which moves each away before it puts the new one there.
+    None while a kubeadm or a swap runs, which move each away before they put the new one there.
     """
-    if Runner(node).running():
+    if Runner(node).kubeadms() or swap_unit.running():
         return []
     pods, _foreign = node.static_pods()
     return [f"{component}.yaml" for component in CONTROL_PLANE_COMPONENTS if component not in pods]
@@ -441,6 +599,23 @@ def _step(step: JsonDict) -> JsonDict:
         "duration_s": round(finished - step["started"], 1) if finished else None,
         "outcome": step["outcome"],
     }
+
+
+def _swap_step(step: t.Mapping[str, str]) -> JsonDict:
+    """The same of a step of a swap, whose times are text."""
+    started, finished = step["started"], step["finished"]
+    took = (_moment(finished) - _moment(started)).total_seconds() if finished else None
+    return {
+        "name": f"swap/{step['name']}",
+        "started": started,
+        "finished": finished,
+        "duration_s": round(took, 1) if took is not None else None,
+        "outcome": "ok" if finished else "interrupted",
+    }
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _diff(listed: list[JsonDict], seen: dict[str, str] | None, manifest_diff: str) -> list[dict[str, str]]:
