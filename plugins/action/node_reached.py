@@ -8,6 +8,8 @@ An action plugin, because only the controller knows of it. meta/runtime.yml has
 it run the modules that a run uses on its nodes as well. In a run, they fail then
 in place of being unreachable: Ansible has no rescue for that, and ends the
 playbook where the host was alone in its batch. docs/decisions/0018 says more.
+In a run it also notes in the journal when a step of these modules begins and how
+it ends, so that no task has to.
 """
 
 from __future__ import annotations
@@ -16,14 +18,19 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible.utils.display import Display
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._failure.reach import failure, unreached
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import plain, plain_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import notes
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import append, entry, plain, plain_text
 
 NAME = "node_reached"
 PING = "ansible.builtin.ping"
 # It is there while a run has something to end: its lock, its taints, its report.
 RUN = "upgrade_run_id"
+# What the task registered that opened the journal of the run.
+OPENED = "upgrade_opened"
 ARGUMENT_SPEC: dict[str, t.Any] = {"results": {"type": "list", "elements": "dict"}}
 
 
@@ -32,18 +39,42 @@ class ActionModule(NormalAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         names = task_vars or {}
+        module = self._task.action.rpartition(".")[2]
+        options = self._task.args
+        step = notes.step_of(module, options)
+        if step:
+            self._note(names, {"event": "step", "name": step})
+        answer = self._reach(tmp, names, own=module == NAME)
+        if step:
+            status, data = notes.end_of(module, answer)
+            self._note(names, {"event": "step", "name": step, "status": status, "data": data})
+        for note in notes.besides(module, options, answer):
+            self._note(names, note)
+        return answer
+
+    def _reach(self, tmp: str | None, names: dict[str, t.Any], *, own: bool) -> dict[str, t.Any]:
         host = plain_text(self._task.delegate_to or names.get("inventory_hostname", "The host"))
-        own = self._task.action.rpartition(".")[2] == NAME
         try:
             if own:
                 return self._look(host, names)
-            return self.act(tmp, task_vars)
+            return self.act(tmp, names)
         except AnsibleConnectionFailure as error:
             if self._task.ignore_unreachable or not (own or RUN in names):
                 raise
             # What is in it stays there: cleaning up would ask the host again, and fail once more.
             self._connection._shell.tmpdir = None
             return failure(host, str(error))
+
+    def _note(self, names: dict[str, t.Any], note: dict[str, t.Any]) -> None:
+        """Add a line to the journal of the run, where there is one. A full disk of the controller ends no upgrade."""
+        opened = names.get(OPENED)
+        path = plain_text(opened.get("path") or "") if isinstance(opened, dict) and not opened.get("failed") else ""
+        if not path or self._task.check_mode or self._task.async_val:
+            return
+        try:
+            append(path, entry(time=utc_now(), host=names["inventory_hostname"], **note))
+        except OSError as error:
+            Display().warning(f"The journal {path} could not be written: {error}.")
 
     def act(self, tmp: str | None, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
         """Run the module of the task."""

@@ -22,6 +22,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "stop_after": {"type": "str", "choices": [stages.NONE, *stages.STAGES], "default": stages.NONE},
     "here": {"type": "list", "elements": "str", "required": True},
     "members": {"type": "list", "elements": "str", "default": []},
+    "kubelets_last": {"type": "bool", "default": False},
+    "all_again": {"type": "bool", "default": False},
 }
 
 
@@ -38,7 +40,10 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         given = journal.plain({key: options[key] for key in ARGUMENT_SPEC})
         found = stages.course(
-            given["hops"], given["nodes"], given["stop_after"], here=given["here"], members=given["members"]
+            given["hops"],
+            given["nodes"],
+            given["stop_after"],
+            **{key: given[key] for key in ("here", "members", "kubelets_last", "all_again")},
         )
         groups = found.groups._asdict()
         result.update(
@@ -49,5 +54,7 @@ class ActionModule(ActionBase):
             groups=groups,
             pairs=[[name, group] for group, names in groups.items() for name in names],
             completes=found.completes,
+            kubelets=found.kubelets,
+            kubelets_again=found.kubelets_again,
         )
         return result

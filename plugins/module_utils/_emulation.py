@@ -14,8 +14,6 @@ them takes them away.
 
 from __future__ import annotations
 
-import typing as t
-
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 FLAG = "emulated-version"
 OLDEST = 31
@@ -23,8 +21,6 @@ OLDEST = 31
 EMULATED_MINORS = 3
 """How many minors back a component emulates."""
 SOURCE = "https://kubernetes.io/docs/concepts/cluster-administration/compatibility-version/"
-
-Flags = t.Mapping[str, str]
 
 
 def emulated_minor(value: str | None) -> int | None:
@@ -43,28 +39,3 @@ def emulated_minor(value: str | None) -> int | None:
 def flags_to_add(minor: int) -> dict[str, dict[str, str]]:
     """The flags with which the components emulate 1.`minor`, by component."""
     return {component: {FLAG: f"1.{minor}"} for component in COMPONENTS}
-
-
-def added_words(flags: Flags, configured: t.Collection[str]) -> list[str]:
-    """Words of a component's command by which it emulates, where kubeadm-config (`configured`) has not that flag."""
-    return [f"--{FLAG}={flags[FLAG]}"] if FLAG in flags and FLAG not in configured else []
-
-
-def left_over(
-    components: t.Collection[str], emulated: t.Mapping[str, str], wanted: t.Mapping[str, t.Mapping[str, t.Any]]
-) -> list[str]:
-    """Where components of a node do not emulate what they are to, in sentences.
-
-    `emulated` are the values in the manifests, without those that
-    kubeadm-config sets, and `wanted` the flags that this upgrade adds.
-    """
-    found = []
-    for component in COMPONENTS:
-        now, to = emulated.get(component), wanted.get(component, {}).get(FLAG)
-        if component in components and emulated_minor(now) != emulated_minor(None if to is None else str(to)):
-            found.append(f"{component} has {_said(now)}, and is to have {_said(to)}")
-    return found
-
-
-def _said(value: t.Any) -> str:
-    return f"no --{FLAG}" if value is None else f"--{FLAG}={value}"

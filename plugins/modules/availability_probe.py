@@ -36,6 +36,9 @@ options:
   api:
     description:
       - Ask the API for the namespace C(default) with the given credentials. An answer with status 200 is good.
+      - Beside it, a watch of the upgrade lock in C(kube-system) is held, and the static pods of the control plane are
+        listed once a second. A watch that breaks is resumed from the last resourceVersion that it saw. It has failed
+        where that is not answered, or where the API server no longer has what happened since.
     type: bool
     default: true
   services:
@@ -148,14 +151,16 @@ EXAMPLES = r"""
 RETURN = r"""
 targets:
   description:
-    - What each target answered, by name; the API is V(api), a service V(service/NAME).
+    - What each target answered, by name; the API is V(api), its watch V(api/watch) and its list V(api/list), a service
+      V(service/NAME). The requests of the watch are those that opened it, and its gaps the times without it.
     - C(requests) and C(failed) count. C(longest_gap_s) is the longest time in seconds between two good answers, or
       from the start to the first or from the last to the end.
     - C(failures) are the first 20, each with C(time), C(error), C(message) and C(after_s), the seconds since the
       request began. C(errors) counts them by class.
     - The classes are V(timeout), V(refused), V(reset), V(closed) (the connection ended without a whole answer),
       V(tls), V(name_resolution), V(network), V(protocol), V(saturated) (all earlier requests still hang in the
-      system), and V(http_403) and the like for an answer with a status that is not good.
+      system), and V(http_403) and the like for an answer with a status that is not good; V(http_410) is a watch that
+      could not be resumed.
   returned: success
   type: dict
   sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": [], "errors": {}}}
@@ -210,7 +215,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import probe
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_target, service_target
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_targets, service_target
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "api": {"type": "bool", "default": True},
@@ -241,9 +246,8 @@ def targets(options: dict[str, t.Any], stop: threading.Event) -> list[Target]:
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise EvergreenError(f"Two services have the name {double[0]!r}.", hint="Give each service a name of its own.")
-    found = [service_target(service) for service in options["services"]]
-    if options["api"]:
-        found.insert(0, api_target(connect(options), stop))
+    found = api_targets(connect(options), stop) if options["api"] else []
+    found += [service_target(service) for service in options["services"]]
     if not found:
         raise EvergreenError("There is nothing to ask.", hint="Set api to true or name a service.")
     return found

@@ -45,7 +45,7 @@ options:
   conditions:
     description:
       - V(node_ready) - the Node is Ready.
-      - V(node_heartbeat) - the kubelet renewed the node's Lease since this gate began, which takes it up to 10 seconds.
+      - V(node_heartbeat) - the kubelet renewed the node's Lease since O(heartbeat_after).
         A Node still counts as Ready for some time after its kubelet died.
       - V(kubelet_version) - the kubelet reports O(kubernetes_version).
       - V(control_plane_ready) - the static pods of kube-apiserver, kube-controller-manager and kube-scheduler are
@@ -228,6 +228,13 @@ options:
       - The version that must be running, such as V(1.35.4).
       - Required for the conditions V(kubelet_version) and V(api_version).
     type: str
+  heartbeat_after:
+    description:
+      - The time, by the clock of the node, after which V(node_heartbeat) must have been renewed, such as that of
+        M(evergreen.kubeadm.kubelet_restart). RFC 3339 in UTC.
+      - Without it, the first look of this gate counts, and the next renewal takes up to 10 seconds.
+    type: str
+    default: ""
   workload_namespaces:
     description: The namespaces that V(workloads_ready) is judged in; all of them where the list is empty.
     type: list
@@ -388,6 +395,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "node": {"type": "str"},
     "kubernetes_version": {"type": "str"},
     "ignore_nodes": {"type": "list", "elements": "str", "default": []},
+    "heartbeat_after": {"type": "str", "default": ""},
     "workload_namespaces": {"type": "list", "elements": "str", "default": []},
     "ignore_workloads": {"type": "list", "elements": "str", "default": []},
     "timeout_s": {"type": "int", "default": 300},
@@ -417,6 +425,7 @@ def what_is_wanted(params: dict[str, t.Any]) -> Wanted:
         workload_namespaces=tuple(params["workload_namespaces"]),
         ignored_workloads=frozenset(params["ignore_workloads"]),
         ignored_nodes=frozenset(params["ignore_nodes"]),
+        heartbeat_after=params["heartbeat_after"],
     )
 
 

@@ -40,7 +40,7 @@ options:
     type: int
     default: 60
 seealso:
-  - module: evergreen.kubeadm.control_plane_rollback
+  - module: evergreen.kubeadm.rollback_plan
   - module: evergreen.kubeadm.etcd_bridge
 """
 

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Reads versions, packages, static pods, kubelet flags and configuration, runtime, disk, certificates and the like
     from the node that it runs on, and changes nothing.
-  - Everything comes from files and from the programs that are installed on the node. The API server is not asked, so it
-    works on a node whose control plane is down.
+  - Everything but RV(info.static_pod_edits) comes from files and from the programs that are installed on the node, so
+    it works on a node whose control plane is down.
   - What a node does not have is empty in the result. A worker has no static pods, for example.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
@@ -48,7 +48,7 @@ options:
   patches:
     description:
       - The folder on the node with the patches that C(kubeadm) will be given, so that M(evergreen.kubeadm.skew_check)
-        knows which settings of the kubelet they keep.
+        knows which settings of the kubelet and of the static pods they keep.
     type: path
     version_added: 0.2.0
 seealso:
@@ -241,6 +241,28 @@ info:
           flags: {"leader-elect": "true"}
           api_references: []
           error: ""
+    static_pod_edits:
+      description:
+        - What the manifests in RV(info.static_pods) have otherwise than the installed C(kubeadm) writes them in a dry
+          run, with the ConfigMap C(kubeadm-config) and the patches in O(patches).
+        - Null on a worker, and where O(root) is not V(/).
+      type: dict
+      returned: success
+      contains:
+        error:
+          description: Why this is not known. Empty where it is.
+          type: str
+          returned: success
+          sample: ""
+        pods:
+          description:
+            - Names of settings by component. C(added) are in the manifest alone, C(removed) in what C(kubeadm) writes
+              alone, C(changed) have another value. No value is told.
+            - Components without any are not in it. The tags of images, C(--emulated-version), and what C(kubeadm join)
+              gives etcd alone do not count.
+          type: dict
+          returned: success
+          sample: {"kube-scheduler": {"added": ["--v", "environment GOGC"], "changed": [], "removed": []}}
     proxy_variables:
       description:
         - The names of the proxy variables in the environment of this task, in which C(kubeadm) would be started as

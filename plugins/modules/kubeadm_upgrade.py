@@ -11,33 +11,37 @@ module: kubeadm_upgrade
 short_description: Upgrade the part of a node that kubeadm manages
 version_added: 0.1.0
 description:
-  - Runs C(kubeadm upgrade apply) on the first control-plane node and C(kubeadm upgrade node) on every other node, waits
-    until the node proves that it is upgraded, and tells what happened as data.
-  - Does not install packages, drain the node or restart the kubelet. Install the target's C(kubeadm) before, drain and
-    upgrade the kubelet after.
+  - On a control-plane node, replaces the static pods and the kubelet by one swap, in which each static pod stops once
+    and starts once, and runs C(kubeadm upgrade apply) on the first control-plane node and C(kubeadm upgrade node) on
+    every other one at its end. On a worker it runs C(kubeadm upgrade node).
+  - Every manifest is written by the installed C(kubeadm), in a dry run against the live configuration. Before anything
+    stops, kubeadm's checks are made, certificates are renewed, the kubelet's configuration and flags are brought to the
+    target, the installed kubelet is tried with them, and another etcd member leads.
+  - The swap is a systemd unit on the node, C(evergreen-kubeadm-swap.service). New connections to the API server from
+    outside are refused, the kubelet stops, the API server and the other components shut down gracefully, the manifests
+    are replaced, and the installed kubelet starts. Where a component or the kubelet does not start, the old manifests,
+    the old kubelet and its files are restored, logs are kept, and the task fails with the cause. An interrupted
+    connection or task does not stop the unit; the next task waits for it and resumes.
+  - Does not install packages, drain the node or uncordon it. Install the target's C(kubeadm) and C(kubelet) before.
+    The old kubelet keeps running until the swap. Where the kubelet is to follow later, install its package later and
+    run the task again, which is a swap with the same manifests.
   - What is done is judged by evidence, never by an exit code or a fact of an earlier play. On a control-plane node that
-    is the image tags in the static pod manifests and of the running pods, the version that the node's own API server
-    reports at its own address, and on the first one C(kubernetesVersion) in the ConfigMap C(kubeadm-config). A worker
-    counts as done when its running kubelet has the target's version, otherwise C(kubeadm upgrade node) is run, which
-    takes a second or two there.
-  - C(kubeadm) outlives the task that started it. When the controller or the connection dies, it goes on to its end, and
-    so does the task's own process on the node as long as nobody ends it. The next task on the node waits for both
-    instead of starting a second C(kubeadm), reads what was written, and goes on from the evidence.
-  - While C(kubeadm) runs, and after it failed half-way, there is a note in C(/var/lib/evergreen-kubeadm). It makes a
-    later task run C(kubeadm) again where an earlier one did not end well, and never makes it skip anything.
+    is that the manifests are those that kubeadm writes, the image tags of the running pods, the version that the node's
+    own API server reports at its own address, a running kubelet that is the installed one, and on the first one
+    C(kubernetesVersion) in the ConfigMap C(kubeadm-config). A worker counts as done when its running kubelet has the
+    target's version, otherwise C(kubeadm upgrade node) is run, which takes a second or two there.
+  - C(kubeadm) outlives the task that started it. A task waits for the C(kubeadm upgrade) of another task and for one
+    that a person started, then resumes from the evidence. There is a note in C(/var/lib/evergreen-kubeadm) while an
+    upgrade is not finished, which makes a later task run C(kubeadm) again, and never makes it skip anything.
   - C(kubeadm) copies the proxy variables of its environment into the static pods that it writes. It is started with
     those that all static pods of the control plane have on the node, and without others, so that they stay as they are.
-  - Where C(kubeadm) fails and puts the earlier manifests back, the pods that did not start are removed with their
-    logs. The ends of such logs, up to 64 KiB each and without secrets, are then on the node in
-    C(/var/lib/evergreen-kubeadm/pod-logs), until C(kubeadm) is run again. M(evergreen.kubeadm.node_diagnostics) reads
-    them.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
     support: full
     details:
-      - The prediction comes from the same evidence and from C(kubeadm upgrade diff), both read-only.
+      - The prediction comes from the same evidence, with the manifests that C(kubeadm) writes in a dry run.
       - C(kubeadm upgrade plan) is not asked in check mode, since it creates a short-lived Job in C(kube-system).
       - Where the target's C(kubeadm) is not installed yet, RV(notes) says so.
   diff_mode:
@@ -48,17 +52,25 @@ requirements:
   - root on the node
   - Python 3.9 or newer on the node, and nothing beyond its standard library
   - kubeadm of the target version on the node, for O(state=upgraded)
+  - systemd with C(systemd-run) on control-plane nodes
 options:
   state:
     description:
       - V(upgraded) upgrades the node where the evidence does not show that it is upgraded, and proves it.
-      - V(planned) changes nothing on the node. On a control-plane node it runs C(kubeadm upgrade plan) and
-        C(kubeadm upgrade diff), where the installed C(kubeadm) is the target's. The plan creates a short-lived Job in
-        C(kube-system), as a check of the cluster's health.
+      - V(rolled_back) swaps the manifests of a control-plane node for those of an older version, which the installed
+        C(kubeadm) writes, and proves it. It deploys its own minor and the one before. etcd is left alone, and
+        C(kubeadm upgrade) is not run. Within a minor any patch can be rolled back to. Across a minor each component
+        must emulate the minor before, as it does with C(--emulated-version) in O(extra_flags); otherwise the task fails
+        before it changes anything, and also where the installed kubelet is of a newer minor. With V(control-plane) in
+        O(skip_phases) the manifests stay and only the kubelet becomes the installed one; O(kubernetes_version) is that
+        of the control plane then, whatever C(kubeadm) is installed.
+      - V(planned) changes nothing on the node. On a control-plane node it compares the manifests that C(kubeadm) writes
+        with the live ones and runs C(kubeadm upgrade plan), where the installed C(kubeadm) is the target's. The plan
+        creates a short-lived Job in C(kube-system), as a check of the cluster's health.
       - V(verified) changes nothing and fails where the evidence does not show that the node is upgraded. On a worker
         that includes its kubelet.
     type: str
-    choices: [planned, upgraded, verified]
+    choices: [planned, upgraded, rolled_back, verified]
     default: upgraded
   kubernetes_version:
     description: The version to bring the node to, with three numbers.
@@ -85,11 +97,9 @@ options:
     type: path
   extra_flags:
     description:
-      - Flags that components of a control-plane node get for a time, by component and flag, through patches of the
-        manifests that kubeadm writes. M(evergreen.kubeadm.static_pod_flags) takes them out, by the purpose C(upgrade).
-      - Flags that were added by that module for any purpose are carried over the upgrade in the same way. Those that
-        an earlier upgrade was given in this option, and this one is not, go.
-      - Where C(--emulated-version) in a manifest is not what this option wants, the node is not done.
+      - Flags that components of a control-plane node get beside those of C(kubeadm-config), by component and flag,
+        through patches that are given to C(kubeadm).
+      - They stay in the manifests until the task is run without them.
     type: dict
     default: {}
   skip_phases:
@@ -98,19 +108,33 @@ options:
     elements: str
     default: []
   certificate_renewal:
-    description: Whether kubeadm renews the certificates of the components that it upgrades.
+    description: Whether kubeadm renews the certificates of the components, where it writes another manifest of one.
     type: bool
     default: true
   etcd_upgrade:
-    description: Whether kubeadm upgrades etcd where it runs as a static pod of the node.
+    description: Whether etcd is upgraded where it runs as a static pod of the node.
     type: bool
     default: true
   verbosity:
     description:
       - Level of kubeadm's log, from 0 to 10. What it adds is in RV(stderr_lines).
+      - On a control-plane node it is also the level that the logs of the API server, the controller manager and the
+        scheduler are raised to, where it is lower. They stay so until the task is run with a lower one.
       - V(5) adds stack traces. V(8) and more write what is sent to the API and received, which can be long.
     type: int
     default: 0
+    version_added: 0.2.0
+  notice_s:
+    description:
+      - Seconds between the first refused connection to the API server and its stop, in which a load balancer takes it
+        out. An API server with a C(--shutdown-delay-duration) of its own has that one.
+    type: float
+    default: 2
+    version_added: 0.2.0
+  grace_s:
+    description: Seconds that the API server may take to finish what it was asked, before it is killed.
+    type: float
+    default: 10
     version_added: 0.2.0
   kubeconfig:
     description:
@@ -121,9 +145,9 @@ options:
   timeout_s:
     description:
       - Seconds for everything together, the wait for an earlier task on the node included.
-      - At the end of it C(kubeadm) is ended and the task fails. This holds for a C(kubeadm) that an earlier task has
-        started, too, if that task is gone. One that is still there is named and left alone.
-      - One control-plane node takes one to five minutes, and kubeadm itself gives each of its four components five.
+      - At the end of it C(kubeadm) is ended and the task fails. A C(kubeadm) that something else has started is named
+        and left alone, and a swap continues.
+      - A control-plane node takes half a minute, and its components have five minutes to start.
       - With O(state=verified) it is the time that the components may take to follow their manifests, 90 at most. V(0)
         looks once.
     type: int
@@ -206,6 +230,7 @@ components:
 steps:
   description:
     - What kubeadm did, from its output. The names are kubeadm's phases, with one for each component.
+    - The steps of the swap are among them, as C(swap/stop_kubelet).
     - C(outcome) is V(ok), V(unchanged), V(skipped), V(failed) or V(interrupted).
   type: list
   elements: dict
@@ -260,7 +285,7 @@ evidence:
       description: The running control-plane pods of the node. Null where they could not be read.
       type: dict
       returned: when the node was looked at
-      sample: {"etcd": {"component": "etcd", "tag": "3.6.6-0", "ready": true, "config_hash": "5145a57a"}}
+      sample: {"etcd": {"component": "etcd", "tag": "3.6.6-0", "ready": true}}
     cluster_version:
       description: The version in the ConfigMap C(kubeadm-config).
       type: str
@@ -271,26 +296,81 @@ evidence:
       type: str
       returned: when the node was looked at
       sample: ""
+    differing:
+      description: Components whose manifest is not the wanted one. Null where C(kubeadm) could not be asked for it.
+      type: list
+      elements: str
+      returned: when the node was looked at
+      sample: []
     kubelet_running_version:
-      description: Version of the running kubelet, on a worker.
+      description: Version of the running kubelet.
       type: str
       returned: when the node was looked at
-      sample: ""
+      sample: "1.35.4"
+    kubelet_installed_version:
+      description: Version of the installed kubelet, on a control-plane node.
+      type: str
+      returned: when the node was looked at
+      sample: "1.35.4"
     kubelet_config_written:
       description: When the kubelet's configuration was last written, seconds since the epoch.
       type: float
       returned: when the node was looked at
       sample: 1769860800.0
-    emulated_versions:
-      description: C(--emulated-version) in the manifests, by component, where C(kubeadm-config) does not set it.
-      type: dict
-      returned: when the node was looked at
-      sample: {"kube-apiserver": "1.34"}
     interrupted:
-      description: Target of an earlier run on this node that is not known to have succeeded.
+      description: Target of an interrupted upgrade of this node.
       type: str
       returned: when the node was looked at
       sample: ""
+swap:
+  description: The swap of static pods. Empty where none was needed, or none has ended.
+  type: dict
+  returned: when the node was looked at
+  contains:
+    swap_id:
+      description: Name of the swap.
+      type: str
+      returned: when there was a swap
+      sample: 7f1c9a0d5b3e4e6f9a1b2c3d4e5f6071
+    purpose:
+      description: The version that it brought.
+      type: str
+      returned: when there was a swap
+      sample: v1.35.4
+    outcome:
+      description:
+        - V(done), or V(put_back) where the old state was restored and serves, or V(failed) where that does not serve.
+      type: str
+      returned: when there was a swap
+      sample: done
+    cause:
+      description: Why the new components did not start.
+      type: str
+      returned: when there was a swap
+      sample: ""
+    component:
+      description: The component that did not start.
+      type: str
+      returned: when there was a swap
+      sample: ""
+    logs:
+      description: Folder on the node with the logs of what did not start.
+      type: str
+      returned: when there was a swap
+      sample: ""
+    steps:
+      description: Its steps with their times.
+      type: list
+      elements: dict
+      returned: when there was a swap
+      sample:
+        - {"name": "stop_kubelet", "started": "2026-01-31T12:00:00.000Z", "finished": "2026-01-31T12:00:00.100Z"}
+    restarts:
+      description: How many times each static pod was started.
+      type: dict
+      returned: when there was a swap
+      sample: {"kube-apiserver": 1, "kube-controller-manager": 1, "kube-scheduler": 1, "etcd": 1}
+  sample: {}
 addons:
   description:
     - What kubeadm did with CoreDNS and kube-proxy. It upgrades them with the last control-plane node, and on the others
@@ -329,8 +409,8 @@ stderr_lines:
   sample: []
 manifest_diff:
   description:
-    - The changed lines of what C(kubeadm upgrade diff) shows, in check mode and with O(state=planned). Without etcd and
-      patches, and without values of environment variables.
+    - The lines of the manifests that change, in check mode and with O(state=planned), without values of environment
+      variables.
   type: str
   returned: when the node was looked at
   sample: ""
@@ -346,9 +426,9 @@ notes:
   returned: when the node was looked at
   sample: []
 failure:
-  description: Where and why kubeadm failed.
+  description: Where and why kubeadm or the swap failed.
   type: dict
-  returned: when kubeadm failed
+  returned: when kubeadm or the swap failed
   sample:
     phase: control-plane/kube-apiserver
     errors: ["error execution phase control-plane: couldn't complete the static pod upgrade: ..."]
@@ -386,7 +466,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.upgrade
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "state": {"type": "str", "choices": ["planned", "upgraded", "verified"], "default": "upgraded"},
+    "state": {"type": "str", "choices": ["planned", "upgraded", "rolled_back", "verified"], "default": "upgraded"},
     "kubernetes_version": {"type": "str", "required": True},
     "role": {
         "type": "str",
@@ -400,17 +480,22 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificate_renewal": {"type": "bool", "default": True},
     "etcd_upgrade": {"type": "bool", "default": True},
     "verbosity": {"type": "int", "default": 0},
+    "notice_s": {"type": "float", "default": 2},
+    "grace_s": {"type": "float", "default": 10},
     "kubeconfig": {"type": "path"},
     "timeout_s": {"type": "int", "default": 1800},
 }
 
 
-def options_of(params: dict[str, t.Any], node: Node) -> Options:
+def options_of(params: dict[str, t.Any], node: Node, *, acts: bool) -> Options:
     """Resolve the role and refuse what is never right. Raises UpgradeError and VersionError."""
-    role = decisions.resolve_role(params["role"], node.is_control_plane(), missing_manifests(node), node.node_name())
+    # What an interrupted kubeadm moved away is restored by the one that acts, when it has the lock.
+    missing = [] if acts else missing_manifests(node)
+    role = decisions.resolve_role(params["role"], node.is_control_plane(), missing, node.node_name())
     options = Options(
         target=Version.parse(params["kubernetes_version"]).tag,
         role=role,
+        rollback=params["state"] == "rolled_back",
         ignore_preflight_errors=tuple(params["ignore_preflight_errors"]),
         skip_phases=tuple(params["skip_phases"]),
         patches=params["patches"] or "",
@@ -422,6 +507,8 @@ def options_of(params: dict[str, t.Any], node: Node) -> Options:
             for component, flags in params["extra_flags"].items()
         },
         verbosity=params["verbosity"],
+        notice_s=params["notice_s"],
+        grace_s=params["grace_s"],
     )
     decisions.check_options(options)
     return options
@@ -439,13 +526,14 @@ def bring_to_state(module: AnsibleModule) -> dict[str, t.Any]:
         }
 
     try:
-        node = Node()
-        upgrade = NodeUpgrade(node, options_of(module.params, node), Deadline(module.params["timeout_s"]))
-        if module.params["state"] == "planned":
+        node, state = Node(), module.params["state"]
+        acts = state in ("upgraded", "rolled_back") and not module.check_mode
+        upgrade = NodeUpgrade(node, options_of(module.params, node, acts=acts), Deadline(module.params["timeout_s"]))
+        if state == "planned":
             return timed(upgrade.plan(check_mode=module.check_mode))
-        if module.params["state"] == "verified":
+        if state == "verified":
             return timed(upgrade.verify())
-        return timed(upgrade.upgrade(check_mode=module.check_mode))
+        return timed(upgrade.upgrade() if acts else upgrade.predict())
     except EvergreenError as error:
         error.result = timed(error.result)
         raise

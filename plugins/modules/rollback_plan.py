@@ -8,18 +8,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollback_plan
-short_description: Plan the way back of an upgrade and find what stands in its way
+short_description: Plan the rollback of an upgrade and find what stands in its way
 version_added: 0.2.0
 author:
   - The evergreen.kubeadm contributors (@evergreen-kubeadm)
 description:
-  - Reads the cluster through the API and decides which kubelets and which control-plane nodes have to go back to
-    O(kubernetes_version), in which order, and whether they can.
-  - A control plane goes back one minor, and only while every component emulates that minor, as
+  - Reads the cluster through the API and decides which kubelets and which control-plane nodes have to be rolled back
+    to O(kubernetes_version), in which order, and whether they can.
+  - A control plane is rolled back one minor, and only while every component emulates that minor, as
     O(evergreen.kubeadm.skew_check#module:rollback_safe) plans it; or to another patch of its minor.
-  - Kubelets go back before the control plane, since none may be newer than an API server. They may also go back alone,
-    as far as the version skew policy allows.
-  - What is back already is left out, so that a way back which was cut is gone on with.
+  - Kubelets of workers are rolled back before the control plane, since none may be newer than an API server; the
+    kubelet of a control-plane node together with its control plane. Kubelets may also be rolled back alone, as far as
+    the version skew policy allows.
+  - What is rolled back already is left out, so that an interrupted rollback is resumed.
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
 requirements:
   - kubernetes >= 24.2.0
@@ -37,26 +38,34 @@ attributes:
     support: full
 options:
   kubernetes_version:
-    description: The version to go back to, with three numbers.
+    description: The version to roll back to, with three numbers.
     type: str
     required: true
   control_plane:
-    description: Whether the control plane goes back.
+    description: Whether the control plane is rolled back.
     type: bool
     default: true
   kubelets:
-    description: Whether kubelets that are newer go back.
+    description: Whether kubelets that are newer are rolled back.
     type: bool
     default: false
   control_plane_nodes:
     description:
-      - Names of the control-plane nodes in the order in which they are upgraded. The last one goes back first.
+      - Names of the control-plane nodes in the order in which they are upgraded. The last one is rolled back first.
     type: list
     elements: str
     default: []
   inventory_hosts:
     description:
       - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
+    type: dict
+    default: {}
+  kubelet_servers:
+    description:
+      - The API server in the C(kubelet.conf) of each node, by the name of the node. M(evergreen.kubeadm.kubeadm_info)
+        reports it as RV(evergreen.kubeadm.kubeadm_info#module:info.kubelet_conf_server).
+      - The kubelet of a control-plane node that is not known to ask its own API server alone has to be rolled back
+        before the control plane, in a run of its own.
     type: dict
     default: {}
   accepted_findings:
@@ -82,18 +91,18 @@ options:
     type: int
     default: 60
 seealso:
-  - module: evergreen.kubeadm.control_plane_rollback
+  - module: evergreen.kubeadm.kubeadm_upgrade
   - module: evergreen.kubeadm.skew_check
 """
 
 EXAMPLES = r"""
-- name: See whether the control plane can go back
+- name: See whether the control plane can be rolled back
   evergreen.kubeadm.rollback_plan:
     kubernetes_version: 1.34.4
   delegate_to: localhost
   register: plan
 
-- name: Plan to take the kubelets back alone
+- name: Plan to roll the kubelets back alone
   evergreen.kubeadm.rollback_plan:
     kubernetes_version: 1.34.4
     control_plane: false
@@ -108,12 +117,12 @@ current:
   returned: always
   sample: 1.35.4
 target:
-  description: The version to go back to.
+  description: The version to roll back to.
   type: str
   returned: always
   sample: 1.34.4
 needed:
-  description: Whether anything is left to take back, or to put back after a run that was cut off (RV(cut_off)).
+  description: Whether anything is left to roll back, or to clean up after an interrupted run (RV(cut_off)).
   type: bool
   returned: always
   sample: true
@@ -142,13 +151,21 @@ cut_off:
       sample: controller_gone
   sample: null
 kubelets:
-  description: Nodes whose kubelets go back, in this order, before the control plane.
+  description: Nodes whose kubelets are rolled back.
+  type: list
+  elements: str
+  returned: always
+  sample: []
+workers:
+  description: Those of RV(kubelets) that are rolled back before the control plane, in this order.
   type: list
   elements: str
   returned: always
   sample: []
 control_plane:
-  description: Control-plane nodes that go back, in this order.
+  description:
+    - Control-plane nodes that are rolled back, in this order. The kubelet of one that is in RV(kubelets) is rolled back
+      together with its control plane, or alone.
   type: list
   elements: str
   returned: always
@@ -170,7 +187,9 @@ hops:
   returned: always
   sample: []
 nodes:
-  description: The nodes of the cluster, control plane first, with their versions and what they emulate.
+  description:
+    - The nodes of the cluster, control plane first, with their versions and what they emulate. C(kubernetes_version)
+      and C(extra_flags) of a control-plane node are what M(evergreen.kubeadm.kubeadm_upgrade) is to be given.
   type: list
   elements: dict
   returned: always
@@ -183,6 +202,8 @@ nodes:
       components: {kube-apiserver: 1.35.4, kube-controller-manager: 1.35.4, kube-scheduler: 1.35.4}
       emulated: {kube-apiserver: "1.34", kube-controller-manager: "1.34", kube-scheduler: "1.34"}
       done: false
+      kubernetes_version: 1.34.4
+      extra_flags: {}
 not_ready:
   description: What the gates of the rollback do not wait for, as M(evergreen.kubeadm.skew_check) returns it.
   type: dict
@@ -215,7 +236,7 @@ summary:
   type: list
   elements: str
   returned: always
-  sample: ["back to 1.34.4: kubelets none; control plane control3, control2, control1"]
+  sample: ["rollback to 1.34.4: kubelets none; control plane control3, control2, control1"]
 started:
   description: When the module began, UTC.
   type: str
@@ -256,6 +277,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "kubelets": {"type": "bool", "default": False},
     "control_plane_nodes": {"type": "list", "elements": "str", "default": []},
     "inventory_hosts": {"type": "dict", "default": {}},
+    "kubelet_servers": {"type": "dict", "default": {}},
     "accepted_findings": {
         "type": "list",
         "elements": "dict",
@@ -275,7 +297,7 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
     started, clock = utc_now(), time.monotonic()
     if not params["control_plane"] and not params["kubelets"]:
         raise EvergreenError(
-            "Neither the control plane nor the kubelets are to go back.", hint="Set control_plane or kubelets."
+            "Neither the control plane nor the kubelets are to be rolled back.", hint="Set control_plane or kubelets."
         )
     request = Request(
         target=Version.parse(params["kubernetes_version"]),
@@ -283,6 +305,7 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
         kubelets=params["kubelets"],
         order=params["control_plane_nodes"],
         hosts=params["inventory_hosts"],
+        kubelet_servers=params["kubelet_servers"],
     )
     wanted = Wanted(request.target.minor, False)
     cluster = Reader(connect(params), ApiServers(params), Deadline(params["timeout_s"]), wanted).read()

@@ -510,6 +510,13 @@ hops:
       elements: str
       returned: always
       sample: []
+    kubelets_later:
+      description: Those of RV(hops[].kubelets) of the control plane that reach the API by another address than that of
+        the API server beside them, such as a load balancer's. They follow the last API server of the hop.
+      type: list
+      elements: str
+      returned: always
+      sample: []
     apply_needed:
       description: Whether the first of RV(hops[].control_plane) needs C(kubeadm upgrade apply), since C(kubeadm-config)
         or the addons are not at this version.

@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
   - Stops a static pod by putting its manifest aside, and starts it by putting the manifest back, as the documentation
     of Kubernetes and etcd asks for where the control plane has to stand still.
-  - What counts is the process. V(stopped) waits until none with the command line of the manifest is left and none
-    comes back, V(running) waits until there is one. Neither the API nor the container runtime is asked.
+  - What counts are the processes of the pod's containers. V(stopped) waits until none is left and none comes back,
+    V(running) waits until the container that is named as the manifest has one. They are found by the UID of the pod,
+    whatever containers, variables and hooks the manifest has. Neither the API nor the container runtime is asked.
   - A manifest is written and synced to its new place before it is removed from the old one, so a node that loses its
     power in between has it still.
   - Runs on the node as root. Python's standard library is all it needs.
@@ -93,7 +94,7 @@ pods:
       type: str
       sample: put aside
     pids:
-      description: Its processes at the end, in check mode now.
+      description: The processes of all its containers at the end, in check mode now.
       type: list
       elements: int
       sample: []
@@ -121,7 +122,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import acting
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import acting, swap_unit
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.decisions import StaticPodError
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -129,11 +131,17 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     state = params["state"]
     deadline = Deadline(params["timeout_s"])
+    swap = swap_unit.running()
+    if swap:
+        raise StaticPodError(
+            f"Static pods of this node are being replaced ({swap['purpose']}): {swap['step']}.",
+            hint=f"Wait until systemctl status {swap_unit.UNIT} shows that it has ended, then run this again.",
+        )
     pods = acting.look(params["names"], state, params["manifests"], params["kept_in"])
     changed = any(pod.action for pod in pods)
     if not module.check_mode:
         try:
-            pods = acting.stop(pods, deadline) if state == "stopped" else acting.start(pods, deadline)
+            (acting.stop if state == "stopped" else acting.start)(pods, deadline)
         except EvergreenError as error:
             error.result.setdefault("changed", changed)
             raise

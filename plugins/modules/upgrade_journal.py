@@ -49,8 +49,11 @@ options:
         C(movable_pods) where the number of all of them is known otherwise, in O(data).
       - V(hop) records that a hop began, with C(number), C(from), C(to) and C(etcd_image_tag) in O(data).
       - V(step) with O(name) begins that step on the host and ends the host's step before it.
+        One that begins where the last one of the same name has finished is its next part.
         Without O(name), O(status=finished) or O(status=failed) ends the host's last one; a finished one may have the
-        C(version) that the node was seen to run in O(data), for reports of runs that come to no V(verified).
+        C(version) that the node was seen to run in O(data), for reports of runs that come to no V(verified), and
+        C(restarts), how often static pods were started. While a journal is open, the modules of this collection that a
+        run uses on its nodes note their steps themselves.
       - V(evictions) records that a drain ended, with its C(node) and the C(pods) that M(evergreen.kubeadm.drain_node)
         returned, in O(data).
       - V(finding) records one finding, V(bypass) a check that was passed over (C(name), C(reason), C(value)),

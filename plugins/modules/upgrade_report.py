@@ -138,22 +138,25 @@ report:
           sample: {"pods": 12, "total": 14, "per_pod": 1.167, "minimum": 1.083}
     nodes:
       description:
-        - The nodes, each with C(name), C(role), C(from), C(to) (the version that was seen on it afterwards, else null)
-          and C(steps).
+        - The nodes, each with C(name), C(role), C(from), C(to) (the version that was seen on it afterwards, else null),
+          C(restarts) (how often each of its static pods was started) and C(steps).
         - A step has C(name), C(started), C(finished), C(duration_s) and C(status), which is V(finished), V(failed),
           V(interrupted) or V(started).
       type: list
       elements: dict
-      sample: [{"name": "cp1", "role": "control_plane", "from": "v1.34.4", "to": "v1.35.4", "steps": []}]
+      sample: [{"name": "cp1", "role": "control_plane", "from": "v1.34.4", "to": "v1.35.4",
+        "restarts": {"kube-apiserver": 1}, "steps": []}]
     availability:
       description:
-        - What the probe measured, C(api) and C(services) by name, each with C(requests), C(failed), C(longest_gap_s),
-          C(failures), the first 100 with C(time), C(error), C(message) and C(after_s),
+        - What the probe measured, C(api), C(clients) and C(services) by name, each with C(requests), C(failed),
+          C(longest_gap_s), C(failures), the first 100 with C(time), C(error), C(message) and C(after_s),
           and C(failed_seconds), every second in which a request failed.
+        - C(api) has the requests of all clients of the API, and the gap of the one with new connections. C(clients) has
+          C(watch) and C(list) by themselves.
         - C(longest_gap_s) is the longest time without a good answer, in seconds; null where nothing was measured.
         - C(measured_until) is when the measurement ended, where that was before the end of the run; else null.
       type: dict
-      sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12, "failures": []}, "services": {}}
+      sample: {"api": {"requests": 8000, "failed": 0, "longest_gap_s": 0.12}, "clients": {}, "services": {}}
     evictions:
       description:
         - C(total) pods were evicted; C(pods) could be moved at the start of the run, on the nodes that were drained;

@@ -56,6 +56,14 @@ options:
     type: list
     elements: str
     default: []
+  kubelets_last:
+    description: Whether the kubelets of the control plane are upgraded after its last node, all of them.
+    type: bool
+    default: false
+  all_again:
+    description: Whether each node of the control plane comes again after its last one, also without its kubelet.
+    type: bool
+    default: false
 seealso:
   - module: evergreen.kubeadm.skew_check
 """
@@ -93,13 +101,15 @@ message:
 groups:
   description:
     - The nodes that the run acts on, in the order of the plan. C(members) are those with a member of etcd, of which one
-      is backed up, C(nodes) those that are prepared.
+      is backed up, C(nodes) those that are prepared, C(control_plane_again) those of the control plane that come again
+      after its last node.
   returned: success
   type: dict
   sample:
     members: [control1, control2, control3]
     nodes: [control1, control2, control3, worker1]
     control_plane: [control1]
+    control_plane_again: []
     workers: []
 pairs:
   description: The same as pairs of node and group.
@@ -107,6 +117,18 @@ pairs:
   type: list
   elements: list
   sample: [[control1, members], [control1, nodes], [control1, control_plane]]
+kubelets:
+  description: The nodes of the control plane whose kubelets are upgraded with them.
+  returned: success
+  type: list
+  elements: str
+  sample: [control1]
+kubelets_again:
+  description: Those whose kubelets are upgraded after the last node of the control plane.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 completes:
   description: What of V(control_plane), V(workers) and V(hop) is whole when these nodes are done.
   returned: success

@@ -17,8 +17,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
 POD_LOGS = "/var/log/pods"
-KEPT = f"{STATE}/pod-logs"
-"""Written by keeping.LogKeeper."""
+KEPT = f"{STATE}/swap/logs"
+"""A folder for each swap that restored the old state (`_static_pods.log_capture`)."""
 OF_ONE_CONTAINER = 2
 """The newest logs of a container that count: of the run that goes on and of the one that ended before it."""
 # The kubelet gives a static pod a hash as its UID, and the API server all others a UUID.
@@ -27,9 +27,8 @@ SYSTEM_POD = re.compile(r"^kube-system_(?P<pod>kube-proxy-[a-z0-9]+|coredns-[a-z
 
 
 class PodLog(t.NamedTuple):
-    """One log of one container. Its name is one of its own on the node, also after its pod is gone."""
+    """One log of one container, with a name of its own on the node."""
 
-    container: str
     name: str
     path: str
     written: float
@@ -49,14 +48,16 @@ def pod_logs(node: Node, *pods: re.Pattern[str]) -> list[PodLog]:
             paths = [f"{place}/{name}" for name in node.names(place) if name.endswith(".log")]
             of = f"pod-{match['pod']}-{uid}-{container}"
             for path in sorted(paths, key=node.modified)[-OF_ONE_CONTAINER:]:
-                found.append(PodLog(of, f"{of}-{os.path.basename(path)}", path, node.modified(path)))
+                found.append(PodLog(f"{of}-{os.path.basename(path)}", path, node.modified(path)))
     return found
 
 
 def kept_logs(node: Node) -> list[PodLog]:
-    """The ends of logs that were kept when kubeadm failed, under the names that they had."""
+    """The ends of logs of components that did not start in the last swap, and of the kubelet's at that time."""
+    folders = sorted((f"{KEPT}/{name}" for name in node.names(KEPT)), key=node.modified)
     return [
-        PodLog(name.rpartition("-")[0], name, f"{KEPT}/{name}", node.modified(f"{KEPT}/{name}"))
-        for name in node.names(KEPT)
+        PodLog(f"swap-{name}", f"{folder}/{name}", node.modified(f"{folder}/{name}"))
+        for folder in folders[-1:]
+        for name in node.names(folder)
         if name.endswith(".log")
     ]

@@ -38,27 +38,16 @@ def tail_of(path: str, most: int) -> Part:
     try:
         # What stands there may be a FIFO, which would be waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            return tail_of_open(descriptor, most)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable(f"{path} is no regular file")
+            # Files of /proc say that they are empty.
+            left_out = max(0, found.st_size - most)
+            file.seek(left_out)
+            return _whole_lines(file.read(most), left_out)._replace(written=found.st_mtime)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
-    except Unreadable as error:
-        raise Unreadable(f"{path} {error}") from None
-
-
-def tail_of_open(descriptor: int, most: int) -> Part:
-    """The same of a file that is open, which stays so. Raises Unreadable and OSError."""
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        raise Unreadable("is no regular file")
-    # Files of /proc say that they are empty.
-    left_out = max(0, found.st_size - most)
-    with os.fdopen(descriptor, "rb", closefd=False) as file:
-        file.seek(left_out)
-        content = file.read(most)
-    return _whole_lines(content, left_out)._replace(written=found.st_mtime)
 
 
 def output_of(argv: t.Sequence[str], most: int, timeout_s: float, deadline: Deadline) -> Part:

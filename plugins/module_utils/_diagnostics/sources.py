@@ -19,7 +19,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.pod_logs import (
     STATIC_POD,
     SYSTEM_POD,
-    PodLog,
     kept_logs,
     pod_logs,
 )
@@ -91,6 +90,7 @@ def sources(node: Node, minutes: int) -> list[Source]:
         Source("disk.txt", lambda most, deadline: Part(disk_text(node), 0)),
         _journal("kubelet.log", node, minutes, ("kubelet",)),
         *pod_log_sources(node, minutes),
+        _journal("swap.log", node, minutes, ("evergreen-kubeadm-swap",)),
         _journal("runtime.log", node, minutes, RUNTIMES),
         Source("etcd.txt", lambda most, deadline: Part(etcd_text(node, deadline), 0)),
         _command(
@@ -110,16 +110,8 @@ def sources(node: Node, minutes: int) -> list[Source]:
     ]
 
 
-def _file(name: str, node: Node, path: str, *else_paths: str) -> Source:
-    def read(most: int, deadline: Deadline) -> Part:
-        try:
-            return tail_of(str(node.path(path)), most)
-        except Unreadable:
-            if not else_paths:
-                raise
-            return _file(name, node, *else_paths).read(most, deadline)
-
-    return Source(name, read)
+def _file(name: str, node: Node, path: str) -> Source:
+    return Source(name, lambda most, deadline: tail_of(str(node.path(path)), most))
 
 
 def _command(name: str, node: Node, command: str, *arguments: str) -> Source:
@@ -146,13 +138,11 @@ def _manifests(node: Node) -> list[str]:
 
 def pod_log_sources(node: Node, minutes: int) -> list[Source]:
     """The newest logs of the containers of static pods, of kube-proxy and of CoreDNS, also of pods that are gone."""
-    places: dict[str, list[PodLog]] = {}
-    for log in [*pod_logs(node, STATIC_POD, SYSTEM_POD), *kept_logs(node)]:
-        places.setdefault(log.name, []).append(log)
     oldest = time.time() - 60 * minutes
-    ages = {name: max(log.written for log in logs) for name, logs in places.items()}
-    newest = sorted((name for name, at in ages.items() if at >= oldest), key=lambda name: ages[name], reverse=True)
-    return [_file(name, node, *(log.path for log in places[name])) for name in newest[:LOGS_MOST]]
+    logs = [log for log in [*pod_logs(node, STATIC_POD, SYSTEM_POD), *kept_logs(node)] if log.written >= oldest]
+    return [
+        _file(log.name, node, log.path) for log in sorted(logs, key=lambda log: log.written, reverse=True)[:LOGS_MOST]
+    ]
 
 
 def disk_text(node: Node) -> str:

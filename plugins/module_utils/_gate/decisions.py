@@ -61,7 +61,10 @@ class Check(t.TypedDict):
 
 
 class Wanted(t.NamedTuple):
-    """What the gate waits for. `node` of None is every node; `version` of None is any version."""
+    """What the gate waits for. `node` of None is every node; `version` of None is any version.
+
+    `heartbeat_after` is a time by the clock of the node; empty is the first look of the gate.
+    """
 
     conditions: tuple[str, ...]
     node: str | None = None
@@ -69,6 +72,7 @@ class Wanted(t.NamedTuple):
     workload_namespaces: tuple[str, ...] = ()
     ignored_workloads: frozenset[str] = frozenset()
     ignored_nodes: frozenset[str] = frozenset()
+    heartbeat_after: str = ""
 
 
 # Which parts of a Look each condition reads.
@@ -149,8 +153,11 @@ def _node_heartbeat(wanted: Wanted, look: Look) -> list[Check]:
     for node in _nodes(wanted, look):
         name = model.name_of(node)
         first, now = look.get("first_heartbeats", {}).get(name), look["heartbeats"].get(name)
-        seen = f"Lease renewed at {now or 'never'}" + ("" if now != first else ", not renewed since the gate began")
-        checks.append(_check("node_heartbeat", name, now is not None and now != first, seen))
+        after = wanted.heartbeat_after
+        # Times of RFC 3339 in UTC, of different precision.
+        renewed = now is not None and (now.rstrip("Z") > after.rstrip("Z") if after else now != first)
+        seen = f"Lease renewed at {now or 'never'}" + ("" if renewed else f", not since {after or 'the gate began'}")
+        checks.append(_check("node_heartbeat", name, renewed, seen))
     return checks or (_absent("node_heartbeat", wanted) if wanted.node else [])
 
 

@@ -19,24 +19,25 @@ Json = dict[str, t.Any]
 FIRST, OTHER, WORKER = KINDS = ("first_control_plane", "control_plane", "worker")
 MEASURED, GUESSED = "measured", "guess"
 
-# Done once for a hop, for all nodes at the same time.
-ONCE = ("backup", "prepare")
-EACH = ("gate_before", "make_ready", "kubeadm", "gate_kubeadm")
+# Done once for a hop: the backup on one node, the others on all nodes at the same time.
+BACKUP = ("backup", "fetch")
+PREPARE, IMAGES = "prepare", "images"
+ONCE = (*BACKUP, PREPARE, IMAGES)
+GATE, UPGRADE = "gate", "upgrade"
 # Only where the kubelet is upgraded.
 DRAIN = "drain"
-KUBELET = (DRAIN, "kubelet", "gate_kubelet", "uncordon")
+KUBELET = (DRAIN, "packages", "uncordon")
 
 # Seconds where nothing was measured: a small cluster on machines of the usual size. Only a first idea.
 GUESSES: dict[str, dict[str, float]] = {
-    "backup": dict.fromkeys(KINDS, 20.0),
-    "prepare": dict.fromkeys(KINDS, 120.0),
-    "gate_before": dict.fromkeys(KINDS, 5.0),
-    "make_ready": {FIRST: 30.0, OTHER: 30.0, WORKER: 0.0},
-    "kubeadm": {FIRST: 100.0, OTHER: 90.0, WORKER: 5.0},
-    "gate_kubeadm": {FIRST: 10.0, OTHER: 10.0, WORKER: 0.0},
+    "backup": dict.fromkeys(KINDS, 15.0),
+    "fetch": dict.fromkeys(KINDS, 5.0),
+    "prepare": dict.fromkeys(KINDS, 60.0),
+    "images": dict.fromkeys(KINDS, 60.0),
+    "gate": {FIRST: 8.0, OTHER: 8.0, WORKER: 5.0},
     "drain": {FIRST: 30.0, OTHER: 30.0, WORKER: 60.0},
-    "kubelet": dict.fromkeys(KINDS, 15.0),
-    "gate_kubelet": dict.fromkeys(KINDS, 30.0),
+    "packages": dict.fromkeys(KINDS, 10.0),
+    "upgrade": {FIRST: 45.0, OTHER: 40.0, WORKER: 8.0},
     "uncordon": dict.fromkeys(KINDS, 2.0),
 }
 
@@ -54,10 +55,16 @@ def estimate(hops: Sequence[Mapping[str, t.Any]], journals: Sequence[Sequence[Js
         control_plane, workers = len(hop["control_plane"]), len(hop["workers"])
         counts = _by_kind(hop, {*hop["control_plane"], *hop["workers"]})
         if control_plane and backup:
-            parts.append(("backup", OTHER, 1))
+            parts += [(step, OTHER, 1) for step in BACKUP]
         if control_plane + workers:
-            parts.append(("prepare", WORKER if workers else OTHER, 1))
-        parts += [(step, kind, counts[kind]) for kind in KINDS for step in EACH if counts[kind]]
+            parts.append((PREPARE, WORKER if workers else OTHER, 1))
+        if control_plane:
+            parts.append((IMAGES, OTHER, 1))
+        again = _by_kind(hop, set(hop.get("kubelets_later") or ()))
+        for kind in KINDS:
+            # A control-plane node has a gate before and one after it.
+            gates = counts[kind] if kind == WORKER else 2 * (counts[kind] + again[kind])
+            parts += [(GATE, kind, gates), (UPGRADE, kind, counts[kind] + again[kind])] if counts[kind] else []
         restarted = set(hop["kubelets"])
         drained = restarted - set(hop.get("in_place") or ())
         times = {step: _by_kind(hop, drained if step == DRAIN else restarted) for step in KUBELET}

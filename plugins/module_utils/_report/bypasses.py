@@ -21,7 +21,7 @@ BYPASSES = {
     "kubelet_drain_disable_eviction": "Pods are deleted past their budgets.",
     "control_plane_ignore_preflight_errors": "These checks of kubeadm do not stop the upgrade.",
     "worker_ignore_preflight_errors": "These checks of kubeadm do not stop the upgrade.",
-    "rollback_accepted_findings": "These findings do not stop the way back.",
+    "rollback_accepted_findings": "These findings do not stop the rollback.",
     "upgrade_finalize": "The upgrade cannot be taken back any more, except by a restore.",
     "upgrade_max_failed_workers": "The run goes on without so many workers that fail.",
     "preflight_accepted_findings": "These findings do not stop the upgrade.",

@@ -15,10 +15,10 @@ import datetime
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dicts_of
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of, dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.aside import set_aside
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.bypasses import bypasses
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import data_of, node_of_host
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import count, data_of, node_of_host
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.evictions import evictions, per_hop
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.steps import Step, Steps
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version, VersionError
@@ -28,6 +28,7 @@ FAILURES_KEPT = 100
 MEASURED_TO_THE_END_S = 60.0
 ENDS = ("run_finished", "run_failed", "run_stopped")
 API_TARGET = "api"
+API_CLIENTS = {"watch": f"{API_TARGET}/watch", "list": f"{API_TARGET}/list"}
 SERVICE_PREFIX = "service/"
 
 
@@ -155,6 +156,7 @@ def nodes(events: Sequence[Json], steps: Steps, result: str) -> list[Json]:
                 "role": known.get(name, {}).get("role"),
                 "from": _tag(_version_of(planned.get(name, {}))),
                 "to": _tag(_version_of(verified.get(name, {})) or _version_seen(its_steps)),
+                "restarts": restarts(events, its_hosts),
                 "steps": [
                     {
                         "name": step.name,
@@ -170,9 +172,21 @@ def nodes(events: Sequence[Json], steps: Steps, result: str) -> list[Json]:
     return made
 
 
-def availability(probe: Sequence[Json]) -> Json:
-    """``{api, services: {name}}``, each ``{requests, failed, longest_gap_s, failures, failed_seconds}``.
+def restarts(events: Sequence[Json], hosts: Sequence[str]) -> dict[str, int]:
+    """How often each static pod of a node was started, by its name, as the upgrades of the node counted it."""
+    found: dict[str, int] = {}
+    for event in events:
+        if event.get("event") == "step" and event.get("host") in hosts:
+            for name, times in dict_of(data_of(event).get("restarts")).items():
+                found[name] = found.get(name, 0) + (count(times) or 0)
+    return found
 
+
+def availability(probe: Sequence[Json]) -> Json:
+    """``{api, clients: {name}, services: {name}}``, each with what ``_nothing_measured`` has.
+
+    `api` is what all clients of the API saw, and its gap that of the one which
+    asks with new connections; `clients` are the others by themselves.
     `failures` holds the first ones, each with its error; `failed_seconds` is
     complete: ``{time, requests, failed}`` of each second, by its end, in which
     a request failed.
@@ -193,13 +207,31 @@ def availability(probe: Sequence[Json]) -> Json:
             total["longest_gap_s"] = max(total["longest_gap_s"] or 0.0, float(line.get("gap_s") or 0.0))
         elif "error" in line and len(total["failures"]) < FAILURES_KEPT:
             total["failures"].append({key: line.get(key) for key in ("time", "error", "message", "after_s")})
+    clients = {name: targets[target] for name, target in API_CLIENTS.items() if target in targets}
     return {
-        "api": targets.get(API_TARGET, _nothing_measured()),
+        "api": _together(targets.get(API_TARGET, _nothing_measured()), clients),
+        "clients": clients,
         "services": {
             target[len(SERVICE_PREFIX) :]: total
             for target, total in sorted(targets.items())
             if target.startswith(SERVICE_PREFIX)
         },
+    }
+
+
+def _together(api: Json, clients: Mapping[str, Json]) -> Json:
+    """What the API answered, whoever asked; failures of `clients` have the name of the client in their message."""
+    named = [
+        {**failure, "message": f"{name}: {failure['message']}"}
+        for name, client in clients.items()
+        for failure in client["failures"]
+    ]
+    seconds = [second for each in (api, *clients.values()) for second in each["failed_seconds"]]
+    return {
+        **api,
+        **{key: sum(each[key] for each in (api, *clients.values())) for key in ("requests", "failed")},
+        "failures": sorted([*api["failures"], *named], key=lambda failure: str(failure["time"]))[:FAILURES_KEPT],
+        "failed_seconds": sorted(seconds, key=lambda second: str(second["time"])),
     }
 
 

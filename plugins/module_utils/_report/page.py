@@ -148,18 +148,20 @@ def marks(availability: Mapping[str, t.Any], scale: Scale) -> list[Json]:
 
 
 def tiles(availability: Mapping[str, t.Any]) -> list[Json]:
-    """One for the API and one for each service."""
+    """One for the API, one for each of its clients beside the one of new connections, and one for each service."""
+    api, *services = _targets(availability)
+    clients = [(f"API, {name}", total) for name, total in availability["clients"].items()]
     return [
         {
             "name": name,
-            "kind": "Kubernetes API" if index == 0 else "Service",
+            "kind": "Kubernetes API" if index <= len(clients) else "Service",
             "state": "unmeasured" if not total["requests"] else "bad" if total["failed"] else "good",
             "requests": count(total["requests"]),
             "failed": count(total["failed"]),
             "gap": duration(total["longest_gap_s"]),
             "share": _share(total),
         }
-        for index, (name, total) in enumerate(_targets(availability))
+        for index, (name, total) in enumerate([api, *clients, *services])
     ]
 
 

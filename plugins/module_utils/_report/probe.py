@@ -25,6 +25,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.tally im
 WORKERS_LIMIT = 128
 LOOK_EVERY_S = 0.2
 RESYNC_AFTER_S = 1.0
+# An API server says something each minute where a watch asked for bookmarks.
+WATCH_SILENT_S = 90.0
 
 
 def worker_count(rate_per_s: float, timeout_s: float) -> int:
@@ -43,6 +45,7 @@ class _Job:
         self.began = time.monotonic()
         self.expires = self.began + timeout_s
         self.settled = False
+        self.stood = False
         self.request = Request(target, timeout_s)
 
 
@@ -130,6 +133,67 @@ class Lane:
         job.settled = True
         self._open.discard(job)
         self._write(self.tally.bad(utc_now(), error, message, now - job.began))
+
+
+class WatchLane(Lane):
+    """A watch that is held: one that ends is resumed from what it saw last, and one that is not resumed has failed.
+
+    Its requests are those that open it, and a gap is a time without it.
+    """
+
+    def __init__(
+        self, target: Target, timeout_s: float, workers: int, write: Callable[[dict[str, t.Any]], None]
+    ) -> None:
+        super().__init__(target, timeout_s, workers, write)
+        self._version = ""
+        self._stands = False
+
+    def ask(self) -> None:
+        with self._lock:
+            if self._stands:
+                self.tally.stands(time.monotonic())
+            elif not self._open:
+                path = self.target.path + (f"&resourceVersion={self._version}" if self._version else "")
+                job = _Job(self.target._replace(path=path), self._timeout_s)
+                self._open.add(job)
+                threading.Thread(target=self._hold, args=(job,), name="probe-watch", daemon=True).start()
+
+    def _hold(self, job: _Job) -> None:
+        try:
+            for line in job.request.lines(WATCH_SILENT_S):
+                if line:
+                    self._saw(json.loads(line))
+                elif not self._opened(job):
+                    return
+        except Exception as error:
+            with self._lock:
+                if not job.settled:
+                    self._settle_bad(job, *classify(error), time.monotonic())
+        finally:
+            with self._lock:
+                if job.stood:
+                    self.tally.stands(time.monotonic())
+                    self._stands = False
+
+    def _opened(self, job: _Job) -> bool:
+        with self._lock:
+            if job.settled:
+                return False
+            self._open.discard(job)
+            job.settled = job.stood = self._stands = True
+            self.tally.good(time.monotonic())
+            return True
+
+    def _saw(self, event: dict[str, t.Any]) -> None:
+        seen = event.get("object") or {}
+        with self._lock:
+            if event.get("type") != "ERROR":
+                self._version = seen["metadata"]["resourceVersion"]
+                return
+            # What happened since is not to be had: it begins anew.
+            self._version = ""
+            error = f"http_{seen.get('code')}"
+            self._write(self.tally.bad(utc_now(), error, str(seen.get("message") or seen.get("reason")), 0.0))
 
 
 class Output:
@@ -230,11 +294,13 @@ def run(targets: Sequence[Target], settings: Settings, stop: threading.Event) ->
     """
     output = Output(settings.output)
     workers = worker_count(settings.rate_per_s, settings.timeout_s)
-    lanes = [Lane(target, settings.timeout_s, workers, output.write) for target in targets]
-    interval = 1.0 / settings.rate_per_s
+    lanes = [
+        (WatchLane if target.watch else Lane)(target, settings.timeout_s, workers, output.write) for target in targets
+    ]
+    intervals = [target.every_s or 1.0 / settings.rate_per_s for target in targets]
     begin = time.monotonic()
     # The targets take turns, so that the machine sees an even load.
-    due = [begin + interval * index / len(lanes) for index in range(len(lanes))]
+    due = [begin + min(intervals) * index / len(lanes) for index in range(len(lanes))]
     heartbeat = Heartbeat(settings.heartbeat, begin)
     next_look, next_second, longest_late = begin, begin + 1.0, 0.0
     ended_by = ""
@@ -245,7 +311,7 @@ def run(targets: Sequence[Target], settings: Settings, stop: threading.Event) ->
                 longest_late = max(longest_late, now - due[index])
                 lane.ask()
                 # After a long stop of the machine no burst follows.
-                due[index] = now + interval if now - due[index] > RESYNC_AFTER_S else due[index] + interval
+                due[index] = (now if now - due[index] > RESYNC_AFTER_S else due[index]) + intervals[index]
         if next_look <= now:
             next_look = now + LOOK_EVERY_S
             for lane in lanes:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
@@ -28,7 +28,9 @@ class Target(t.NamedTuple):
     """What is asked.
 
     `good` tells by the HTTP status whether an answer counts, `headers` is
-    called for each request, `proxy` is ``(host, port, headers)``.
+    called for each request, `proxy` is ``(host, port, headers)``. Where
+    `every_s` is 0, the rate is that of the probe. A `watch` is asked once and
+    again when it ends.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Target(t.NamedTuple):
     good: Callable[[int], bool]
     headers: Callable[[], Headers]
     proxy: tuple[str, int, Mapping[str, str]] | None = None
+    every_s: float = 0.0
+    watch: bool = False
 
 
 def split_url(url: str) -> tuple[str, str, int, str]:
@@ -74,6 +78,24 @@ class Request:
 
     def run(self) -> None:
         """Raise OSError, http.client.HTTPException or BadAnswer where no good and complete answer came."""
+        with self._asked() as answer:
+            _read_whole(answer)
+            self._check(answer)
+
+    def lines(self, silent_s: float) -> Iterator[bytes]:
+        """An empty line when a good answer begins, and then its own as they come; raise as `run` does.
+
+        An answer that is silent for `silent_s` seconds has broken off.
+        """
+        with self._asked() as answer:
+            self._check(answer)
+            yield b""
+            if self._socket is not None:
+                self._socket.settimeout(silent_s)
+            yield from answer
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[http.client.HTTPResponse]:
         target = self.target
         host, port, _headers = target.proxy or (target.host, target.port, {})
         if target.context:
@@ -93,12 +115,13 @@ class Request:
             for name, value in [*target.headers(), ("Connection", "close")]:
                 connection.putheader(name, value)
             connection.endheaders()
-            answer = connection.getresponse()
-            _read_whole(answer)
-            if not target.good(answer.status):
-                raise BadAnswer(answer.status, answer.reason)
+            yield connection.getresponse()
         finally:
             connection.close()
+
+    def _check(self, answer: http.client.HTTPResponse) -> None:
+        if not self.target.good(answer.status):
+            raise BadAnswer(answer.status, answer.reason)
 
     def abort(self) -> None:
         """Wake the thread that hangs in this request's socket; called from another thread."""

@@ -38,15 +38,23 @@ class Steps:
 
     def __init__(self) -> None:
         self._by_host: dict[str, list[Step]] = {}
+        self._in_this_hop: set[str] = set()
+        """Hosts with a step since the last plan."""
 
     @classmethod
     def replay(cls, events: Iterable[dict[str, t.Any]]) -> Steps:
-        """A step begins with its name and ends with the host's next one, with its own end, or with the run's."""
+        """A step begins with its name and ends with the host's next one, with its own end, or with the run's.
+
+        One that begins where the host's last one has finished, of the same name and hop, is its next part.
+        """
         steps = cls()
         for event in events:
             time, host = str(event.get("time") or ""), event.get("host")
             if event.get("event") == "step" and host:
                 steps._step(str(host), time, event)
+                steps._in_this_hop.add(str(host))
+            elif event.get("event") == "plan":
+                steps._in_this_hop.clear()
             elif event.get("event") in ("run_finished", "run_stopped"):
                 for name in steps.hosts():
                     steps._end_open(name, time, "finished")
@@ -94,6 +102,10 @@ class Steps:
             open_step.end(time, str(status), data)
             return
         self._end_open(host, time, "finished")
+        last = self.last(host)
+        if last and last.name == name and last.status == "finished" and host in self._in_this_hop:
+            last.finished, last.status = None, "started"
+            return
         self._by_host.setdefault(host, []).append(Step(str(name or NAMELESS), time))
 
     def _open(self, host: str) -> Step | None:

@@ -40,6 +40,10 @@ class Tally:
         """A complete and correct answer came at `at`."""
         self.requests += 1
         self._second_requests += 1
+        self.stands(at)
+
+    def stands(self, at: float) -> None:
+        """An earlier answer goes on at `at`: a watch is no gap."""
         self._gap_until(at)
         # Two threads may report in another order than their answers came.
         self._last_good = max(self._last_good, at)

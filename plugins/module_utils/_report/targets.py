@@ -15,11 +15,20 @@ from collections.abc import Callable, Mapping
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import Client, Proxy, Tls
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NAME, NAMESPACE
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import API_TARGET, SERVICE_PREFIX
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Headers, Target, split_url
 
 # Answered by every cluster to whoever may read it; it goes through authentication, authorisation and etcd.
 API_PATH = "/api/v1/namespaces/default"
+# The lock of the run, which is renewed while the run is alive.
+WATCH_PATH = (
+    f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+    f"?fieldSelector=metadata.name%3D{NAME}&watch=true&allowWatchBookmarks=true"
+)
+# The static pods of the control plane, out of the API server's memory: as many in a large cluster as in a small one.
+LIST_PATH = "/api/v1/namespaces/kube-system/pods?labelSelector=tier%3Dcontrol-plane&resourceVersion=0"
+LIST_EVERY_S = 1.0
 USER_AGENT = "evergreen.kubeadm-availability-probe"
 REFRESH_EVERY_S = 60.0
 
@@ -74,8 +83,8 @@ def service_target(service: Mapping[str, t.Any]) -> Target:
     )
 
 
-def api_target(client: Client, stop: threading.Event) -> Target:
-    """The target for the API as `client` reaches it; only 200 is good.
+def api_targets(client: Client, stop: threading.Event) -> list[Target]:
+    """The targets for the API as `client` reaches it: a read, a watch and a list. Only 200 is good.
 
     Starts a thread that renews the credentials until `stop` is set: a plugin
     that makes tokens may take seconds, and no request may wait for it.
@@ -84,12 +93,13 @@ def api_target(client: Client, stop: threading.Event) -> Target:
     context = None
     if scheme == "https":
         context = tls_context(client.tls)
-    return Target(
+    prefix = prefix.rstrip("/")
+    read = Target(
         name=API_TARGET,
         scheme=scheme,
         host=host,
         port=port,
-        path=prefix.rstrip("/") + API_PATH,
+        path=prefix + API_PATH,
         context=context,
         good=lambda status: status == 200,
         headers=_renewed(
@@ -102,6 +112,11 @@ def api_target(client: Client, stop: threading.Event) -> Target:
         ),
         proxy=_proxy(client.proxy),
     )
+    return [
+        read,
+        read._replace(name=f"{API_TARGET}/watch", path=prefix + WATCH_PATH, watch=True),
+        read._replace(name=f"{API_TARGET}/list", path=prefix + LIST_PATH, every_s=LIST_EVERY_S),
+    ]
 
 
 def _renewed(make: Callable[[], Headers], stop: threading.Event) -> Callable[[], Headers]:

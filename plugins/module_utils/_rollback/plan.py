@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Which nodes go back to a version, in which order, and what stands against it: pure."""
+"""Which nodes are rolled back to a version, in which order, and what stands against it: pure."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._emulation import emulated_minor
+from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import CutOff
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
@@ -46,9 +46,10 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import
 
 @dataclass
 class Request:
-    """What is to go back to `target`. `order` names the control-plane nodes as the upgrade takes them.
+    """What is to be rolled back to `target`. `order` names the control-plane nodes as the upgrade takes them.
 
-    `hosts` has the names of nodes by the hosts of the inventory.
+    `hosts` has the names of nodes by the hosts of the inventory, `kubelet_servers`
+    the API server that the kubelet of a node is told, by node.
     """
 
     target: Version
@@ -56,16 +57,21 @@ class Request:
     kubelets: bool = False
     order: list[str] = field(default_factory=list)
     hosts: dict[str, str] = field(default_factory=dict)
+    kubelet_servers: dict[str, str] = field(default_factory=dict)
 
 
 class RollbackPlan(t.TypedDict):
-    """`hops` is empty: a way back has none. It is there for what reads the plan of an upgrade."""
+    """`kubelets` are all that are rolled back, `workers` and `control_plane` the nodes in their order.
+
+    `hops` is empty: a rollback has none. It is there for what reads the plan of an upgrade.
+    """
 
     current: str | None
     target: str
     needed: bool
     cut_off: Json | None
     kubelets: list[str]
+    workers: list[str]
     control_plane: list[str]
     config_needed: bool
     not_ready: NotReady
@@ -82,9 +88,9 @@ class RollbackPlan(t.TypedDict):
 def make_plan(
     cluster: Cluster, request: Request, acceptances: list[Json], cut_off: CutOff | None = None, *, now: float
 ) -> RollbackPlan:
-    """Plan the way back and judge it. What is back already is left out. `now` is in seconds since the epoch.
+    """Plan the rollback and judge it. What is rolled back already is left out. `now` is in seconds since the epoch.
 
-    A run that was cut off has something left to do, be it only to give its lock back.
+    An interrupted run has something left to do, be it only to release its lock.
     """
     states = node_states(cluster)
     planes = [state for state in states if state.is_control_plane]
@@ -102,12 +108,15 @@ def make_plan(
             )
         )
     elif request.control_plane:
-        findings += control_plane_findings(cluster, states, request.target, kubelets=request.kubelets)
+        findings += control_plane_findings(
+            cluster, states, request.target, kubelets=request.kubelets, kubelet_servers=request.kubelet_servers
+        )
     elif request.kubelets:
         findings += kubelet_findings(request.target, max(servers))
     kubelets = _kubelets(states, request)
     back = _planes(planes, request)
-    # What the upgrade broke is a reason to go back.
+    names = {state.name for state in planes}
+    # What the upgrade broke is a reason for a rollback.
     findings += system_pod_findings(cluster, now, wait=False)
     nodes = {api.name_of(node): node for node in cluster.nodes}
     findings += [
@@ -125,13 +134,19 @@ def make_plan(
         needed=needed,
         cut_off=cut_off._asdict() if cut_off else None,
         kubelets=kubelets,
-        control_plane=back,
+        workers=[name for name in kubelets if name not in names],
+        control_plane=[*back, *(name for name in kubelets if name in names and name not in back)],
         config_needed=config_needed,
         not_ready=not_ready_before(cluster, kept, accepted, now),
         image_repository=str((cluster.cluster_config or {}).get("imageRepository") or ""),
         hops=[],
         nodes=[
-            {"host": hosts_of.get(state.name, ""), **_node(state, state.name in (*kubelets, *back))} for state in states
+            {
+                "host": hosts_of.get(state.name, ""),
+                **_node(state, left=state.name in (*kubelets, *back)),
+                **_wanted(state, request.target if state.name in back else state.api_server),
+            }
+            for state in states
         ],
         findings=kept,
         accepted=accepted,
@@ -142,7 +157,7 @@ def make_plan(
 
 
 def _planes(planes: list[NodeState], request: Request) -> list[str]:
-    """Control-plane nodes that are to go back: those that have begun first, then the last of the upgrade first."""
+    """Nodes whose control plane is to be rolled back: those that have begun first, then the last of the upgrade."""
     if not request.control_plane:
         return []
     place = {name: number for number, name in enumerate(request.order)}
@@ -155,7 +170,7 @@ def _planes(planes: list[NodeState], request: Request) -> list[str]:
         for state in planes
         if state.api_server != request.target
         or any(version != request.target for version in state.components.values())
-        or any((emulated_minor(value) or 0) >= request.target.minor for value in state.emulated.values())
+        or any((_emulation.emulated_minor(value) or 0) >= request.target.minor for value in state.emulated.values())
     ]
     left.sort(key=lambda state: (place.get(state.name, len(place)), state.name), reverse=True)
     left.sort(key=lambda state: not begun(state))
@@ -163,7 +178,7 @@ def _planes(planes: list[NodeState], request: Request) -> list[str]:
 
 
 def _kubelets(states: list[NodeState], request: Request) -> list[str]:
-    """Nodes whose kubelets are to go back, workers first; one that an earlier run left cordoned is not done."""
+    """Nodes whose kubelets are to be rolled back, workers first; one that an earlier run left cordoned is not done."""
     if not request.kubelets:
         return []
     left = [
@@ -174,7 +189,25 @@ def _kubelets(states: list[NodeState], request: Request) -> list[str]:
     return [state.name for state in sorted(left, key=lambda s: (s.is_control_plane, s.cordoned_by is None, s.name))]
 
 
-def _node(state: NodeState, left: bool) -> Json:
+def _wanted(state: NodeState, version: Version | None) -> Json:
+    """What kubeadm_upgrade is told of a control-plane node; nothing where it has no API server.
+
+    A component that emulates a minor before `version` goes on with that: the
+    rollback to it stays possible.
+    """
+    if version is None or not state.is_control_plane:
+        return {}
+    return {
+        "kubernetes_version": str(version),
+        "extra_flags": {
+            component: {_emulation.FLAG: value}
+            for component, value in state.emulated.items()
+            if (_emulation.emulated_minor(value) or version.minor) < version.minor
+        },
+    }
+
+
+def _node(state: NodeState, *, left: bool) -> Json:
     """The keys of skew_check's nodes that its readers use."""
     return {
         "name": state.name,
@@ -198,11 +231,11 @@ def _summary(
     cut_off: CutOff | None,
 ) -> list[str]:
     if not needed:
-        lines = [f"Nothing to do: what is to go back is at {request.target}."]
+        lines = [f"Nothing to do: what is to be rolled back is at {request.target}."]
     else:
         parts = (("kubelets", kubelets), ("control plane", planes))
         said = "; ".join(f"{what} {', '.join(names) or 'none'}" for what, names in parts)
-        lines = [f"back to {request.target}: {said}"]
+        lines = [f"rollback to {request.target}: {said}"]
     if cut_off and not kubelets and not planes:
         lines.append(f"{cut_off.told()}. {CLEARED}")
     for found in grouped(findings):

@@ -35,12 +35,16 @@ class Groups(t.NamedTuple):
     nodes: list[str]
     """Those that are prepared."""
     control_plane: list[str]
+    control_plane_again: list[str]
+    """Those of the control plane that come once more after the last of it."""
     workers: list[str]
 
 
 class Course(t.NamedTuple):
     """How far a run walks a hop. `groups` says who is acted on.
 
+    `kubelets` are those of the control plane that are upgraded with their
+    nodes, and `kubelets_again` those that follow when the nodes come again.
     `stops` is whether something of the plan is left to another run because of
     the stop, and `message` says what. `completes` names the parts of the hop
     that are whole when this run has walked its groups.
@@ -50,6 +54,8 @@ class Course(t.NamedTuple):
     completes: list[str]
     stops: bool
     message: str
+    kubelets: list[str]
+    kubelets_again: list[str]
 
 
 def course(
@@ -59,21 +65,26 @@ def course(
     *,
     here: Collection[str],
     members: Sequence[str],
+    kubelets_last: bool = False,
+    all_again: bool = False,
 ) -> Course:
     """How far the first of `hops` is walked.
 
     `nodes` are those of the cluster as skew_check returns them, `here` the
     names of the nodes that the run may act on, `members` those with a member
-    of etcd.
+    of etcd. With `kubelets_last` no kubelet of the control plane is upgraded
+    before its last node, and with `all_again` all its nodes come again.
     """
     if not hops:
-        return Course(Groups([], [], [], []), [], stops=False, message="")
+        return Course(Groups([], [], [], [], []), [], stops=False, message="", kubelets=[], kubelets_again=[])
     hop = hops[0]
     control_plane = [name for name in hop["control_plane"] if name in here]
     workers = [name for name in hop["workers"] if name in here]
     # A hop that moves no workers has no first one to stop after.
     stage = NONE if stop_after == FIRST_WORKER and not hop["workers"] else stop_after
-    kept = Groups([], [], _planes_until(stage, control_plane, hop, nodes), _workers_until(stage, workers, hop, nodes))
+    kept = Groups(
+        [], [], _planes_until(stage, control_plane, hop, nodes), [], _workers_until(stage, workers, hop, nodes)
+    )
     if kept.control_plane or kept.workers or (stage == PREPARE and control_plane + workers):
         kept = kept._replace(nodes=control_plane + workers)
     if kept.nodes or (stage == BACKUP and control_plane + workers):
@@ -90,7 +101,15 @@ def course(
     ]
     if [*kept.control_plane, *kept.workers] == [*hop["control_plane"], *hop["workers"]]:
         completes.append(HOP)
-    return Course(kept, completes, stops, _message(stage, hops, kept) if stops else "")
+    now = [name for name in kept.control_plane if name in hop["kubelets"]]
+    # Those that may meet any API server wait for the last one, be it in another run.
+    later = set(hop.get("kubelets_later") or ())
+    again = [
+        name for name in now if (kubelets_last or name in later) and (CONTROL_PLANE in completes or name not in later)
+    ]
+    now = [name for name in now if not kubelets_last and name not in later]
+    kept = kept._replace(control_plane_again=kept.control_plane if all_again else again)
+    return Course(kept, completes, stops, _message(stage, hops, kept) if stops else "", now, again)
 
 
 def following(stage: str) -> str:

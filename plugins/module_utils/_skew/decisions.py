@@ -30,6 +30,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_h
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_objects import object_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_pods import pod_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_programs import program_findings
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_static_pods import static_pod_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_system_pods import (
     not_ready_before,
     system_pod_findings,
@@ -107,6 +108,7 @@ def decide(
         kube_proxy=addons.get("kube-proxy"),
         etcd_pinned=etcd_image_tag(cluster) not in ("", cluster.etcd_bridge),
         absent_addons=absent_addons(cluster),
+        hosts=hosts,
     )
     drains = foresee(cluster, plan.hops, request)
     target_programs = read_programs(programs or [], request.target)
@@ -119,7 +121,8 @@ def decide(
         *host_findings(hosts, states, request, plan, cluster, now),
         *program_findings(cluster, hosts, states, request, plan, target_programs),
         *workload_findings(cluster, request, plan, drains),
-        *control_plane_findings(cluster, request, target_programs),
+        *static_pod_findings(hosts, request, plan, target_programs),
+        *control_plane_findings(cluster, request),
         *etcd_findings(cluster, states, request),
         *backup_findings(request, plan),
         *object_findings(cluster),

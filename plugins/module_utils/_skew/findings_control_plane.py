@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Findings on the live control plane: what its static pods run with, leaders, and how an API server stops. Pure."""
+"""Findings on the live control plane: what its static pods run with, and leaders. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from datetime import datetime
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.findings_static_pods import static_pod_findings
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import Flags, configured_flags, flags_of
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.kubeadm_defaults import DEFAULT_FLAGS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
-    NOTE,
     WARNING,
     Cluster,
     Finding,
@@ -24,28 +21,25 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
     Request,
     finding,
 )
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.programs import Programs
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import system_pods
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 # How much older than its duration a lease may look: what says "now" here is renewed every 10 s only.
 LEASE_GRACE_S = 30
-SHUTDOWN_SOURCE = "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/"
 LEASE_SOURCE = "https://kubernetes.io/docs/concepts/architecture/leases/"
 EMULATION_SOURCE = "https://github.com/kubernetes/apiserver/blob/master/pkg/util/compatibility/version.go"
 
 
-def control_plane_findings(cluster: Cluster, request: Request, programs: Programs) -> list[Finding]:
+def control_plane_findings(cluster: Cluster, request: Request) -> list[Finding]:
     pods = system_pods(cluster)
-    static = {component: dict(sorted(api.static_pods(pods, component).items())) for component in DEFAULT_FLAGS}
     live = {
-        component: {node: flags_of(api.pod_arguments(pod)) for node, pod in by_node.items()}
-        for component, by_node in static.items()
+        component: {
+            node: flags_of(api.pod_arguments(pod)) for node, pod in sorted(api.static_pods(pods, component).items())
+        }
+        for component in LEADERS
     }
     return [
-        *static_pod_findings(cluster, static, request, programs),
         *_configured_emulation(cluster, request),
-        *_shutdown(cluster, live["kube-apiserver"]),
         *_leaders(cluster, live),
     ]
 
@@ -53,7 +47,7 @@ def control_plane_findings(cluster: Cluster, request: Request, programs: Program
 def _configured_emulation(cluster: Cluster, request: Request) -> list[Finding]:
     """Only what kubeadm-config says stays through an upgrade."""
     found = []
-    for component in DEFAULT_FLAGS:
+    for component in _emulation.COMPONENTS:
         for value in configured_flags(cluster.cluster_config, component).get("emulated-version", []):
             minor = _emulation.emulated_minor(value)
             behind = 0 if minor is None else request.target.minor - minor
@@ -77,28 +71,6 @@ def _configured_emulation(cluster: Cluster, request: Request) -> list[Finding]:
                 )
             )
     return found
-
-
-def _shutdown(cluster: Cluster, servers: dict[str, Flags]) -> list[Finding]:
-    if len(servers) < 2 or not (cluster.cluster_config or {}).get("controlPlaneEndpoint"):
-        return []
-    abrupt = [
-        node for node, flags in servers.items() if flags.get("shutdown-delay-duration", ["0s"])[-1] in ("0s", "0", "")
-    ]
-    if not abrupt:
-        return []
-    return [
-        finding(
-            "no-shutdown-delay",
-            NOTE,
-            "kube-apiserver --shutdown-delay-duration",
-            f"not set on {', '.join(abrupt)}: an API server that is stopped closes its port at once, and the balancer "
-            f"at {(cluster.cluster_config or {})['controlPlaneEndpoint']} sends requests to it until it notices",
-            "Set shutdown-delay-duration in apiServer.extraArgs of kubeadm-config to some seconds more than the "
-            "balancer needs to see /readyz fail, such as 20s.",
-            SHUTDOWN_SOURCE,
-        )
-    ]
 
 
 def _leaders(cluster: Cluster, live: dict[str, dict[str, Flags]]) -> list[Finding]:

@@ -307,10 +307,10 @@ def _kubelet_server(
         return [
             finding(
                 "kubelet-server-not-local",
-                WARNING,
+                NOTE,
                 subject,
-                f"kubelet.conf names {host.kubelet_server}, not the API server of this node at {own}, so that an "
-                "upgraded kubelet can meet an API server of the older minor",
+                f"kubelet.conf names {host.kubelet_server}, not the API server of this node at {own}, so that it "
+                "is upgraded after the last API server",
                 f"On {host.name}, set the server in /etc/kubernetes/kubelet.conf to "
                 f"https://{servers.get(host.name, own)} and restart the kubelet; kubeadm from 1.33 on makes new "
                 "control-plane nodes so.",

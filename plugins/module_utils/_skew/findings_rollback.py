@@ -3,17 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to this collection: may change in any release.
-"""Findings on taking a control plane or kubelets back: pure."""
+"""Findings on the rollback of a control plane or of kubelets: pure."""
 
 from __future__ import annotations
 
+import typing as t
+from urllib.parse import urlsplit
+
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.decisions import (
-    FINALIZED,
-    Component,
-    why_not,
-)
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.decisions import FINALIZED, Refusal, why_not
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -27,53 +26,71 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod impo
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
 
-def running_components(cluster: Cluster) -> dict[str, dict[str, Component]]:
-    """The running components by node and name."""
+def _refusals(cluster: Cluster, target: Version) -> list[tuple[str, str, Refusal]]:
+    """(node, component, why) of the running components that cannot be rolled back to `target`."""
     pods = system_pods(cluster)
-    found: dict[str, dict[str, Component]] = {}
+    found = []
     for name in _emulation.COMPONENTS:
         for node, pod in api.static_pods(pods, name).items():
-            value = api.flag(api.pod_arguments(pod), _emulation.FLAG)
-            tag = image_tag(api.pod_image(pod, name))
-            flags = {_emulation.FLAG: value} if value else {}
-            found.setdefault(node, {})[name] = Component(name, None, tag, flags)
-    return found
+            emulated = api.flag(api.pod_arguments(pod), _emulation.FLAG)
+            refusal = why_not(image_tag(api.pod_image(pod, name)), emulated, target)
+            if refusal:
+                found.append((node, name, refusal))
+    return sorted(found, key=lambda each: each[0])
 
 
 def control_plane_findings(
-    cluster: Cluster, states: list[NodeState], target: Version, *, kubelets: bool
+    cluster: Cluster,
+    states: list[NodeState],
+    target: Version,
+    *,
+    kubelets: bool,
+    kubelet_servers: t.Mapping[str, str],
 ) -> list[Finding]:
-    """What stands against a control plane at `target`; with `kubelets` these go back before it."""
+    """What stands against a control plane at `target`.
+
+    With `kubelets` these are rolled back as well: workers first, that of a
+    control-plane node together with its control plane.
+    """
     found: list[Finding] = []
-    for node, components in sorted(running_components(cluster).items()):
-        refusals = [(name, refusal) for name, each in components.items() if (refusal := why_not(each, target))]
-        for name, refusal in refusals:
-            final = refusal.id == FINALIZED
-            found.append(
-                finding(
-                    "rollback-finalized" if final else "rollback-version",
-                    BLOCKER,
-                    f"pod/kube-system/{name}-{node}",
-                    refusal.why,
-                    "Restore the snapshot of the time before, or finalize the other nodes."
-                    if final
-                    else "Give the version that the control plane had before the upgrade.",
-                    _emulation.SOURCE if final else rules.SKEW_POLICY,
-                )
+    for node, name, refusal in _refusals(cluster, target):
+        final = refusal.id == FINALIZED
+        found.append(
+            finding(
+                "rollback-finalized" if final else "rollback-version",
+                BLOCKER,
+                f"pod/kube-system/{name}-{node}",
+                refusal.why,
+                "Restore the snapshot of the time before, or finalize the other nodes."
+                if final
+                else "Give the version that the control plane had before the upgrade.",
+                _emulation.SOURCE if final else rules.SKEW_POLICY,
             )
-    if not kubelets:
-        newer = [s for s in states if s.kubelet is not None and s.kubelet.minor > target.minor]
-        found += [
+        )
+    several = sum(1 for state in states if state.is_control_plane) > 1
+    for state in states:
+        if state.kubelet is None or state.kubelet.minor <= target.minor:
+            continue
+        if not kubelets:
+            remedy = "Set rollback_kubelets=true, so that the kubelets are rolled back first."
+        elif several and state.is_control_plane and not _is_local(cluster, state.name, kubelet_servers):
+            # It would reach the API servers of other nodes that are rolled back before its own.
+            remedy = (
+                "Roll the kubelets back first, in a run of its own with rollback_kubelets=true and "
+                "rollback_control_plane=false."
+            )
+        else:
+            continue
+        found.append(
             finding(
                 "rollback-kubelet-newer",
                 BLOCKER,
                 f"node/{state.name}",
-                f"its kubelet is {state.kubelet.tag if state.kubelet else ''}, newer than {target.tag}",
-                "Set rollback_kubelets=true, so that the kubelets go back first.",
+                f"its kubelet is {state.kubelet.tag}, newer than {target.tag}",
+                remedy,
                 rules.SKEW_POLICY,
             )
-            for state in newer
-        ]
+        )
     deployed = rules.etcd_minor_for(target.minor)
     found += [
         finding(
@@ -100,6 +117,18 @@ def control_plane_findings(
             )
         )
     return found
+
+
+def _is_local(cluster: Cluster, node: str, kubelet_servers: t.Mapping[str, str]) -> bool:
+    """Whether the kubelet of a control-plane node asks the API server of that node alone."""
+    pod = api.static_pods(system_pods(cluster), "kube-apiserver").get(node)
+    own = urlsplit(f"//{api.advertise_address(pod) or ''}").hostname if pod else None
+    return own is not None and urlsplit(kubelet_servers.get(node, "")).hostname in (
+        own,
+        "localhost",
+        "127.0.0.1",
+        "::1",
+    )
 
 
 def kubelet_findings(target: Version, newest: Version) -> list[Finding]:

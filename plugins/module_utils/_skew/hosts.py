@@ -90,6 +90,7 @@ def read_host(result: Json) -> Host | None:
         runtime_socket=str(runtime.get("socket") or ""),
         runtime_sockets=runtime.get("sockets"),
         proxies={key: [str(name) for name in names] for key, names in dict_of(info.get("proxy_variables")).items()},
+        static_pod_edits=dict_of(info.get("static_pod_edits")),
         sandbox=dict_of(runtime.get("sandbox")) or None,
         foreign_manifests=[str(entry.get("file", "")) for entry in foreign],
         foreign_pods={str(entry.get("file", "")): str(entry.get("name") or "") for entry in foreign},

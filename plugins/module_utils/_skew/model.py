@@ -299,6 +299,8 @@ class Host:
     """Of the sockets that runtimes usually have, those that are there."""
     proxies: dict[str, list[str]] = field(default_factory=dict)
     """Names of proxy variables, as kubeadm_info returns them."""
+    static_pod_edits: Json = field(default_factory=dict)
+    """``{error, pods}``, as kubeadm_info returns it; empty where nobody asked kubeadm."""
     sandbox: Json | None = None
     """``{image, pinned}``; None where nobody asked."""
     foreign_manifests: list[str] = field(default_factory=list)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.in_place import obstacle
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
@@ -27,6 +28,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.etcd_path 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
     Finding,
+    Host,
     NodeState,
     Request,
     finding,
@@ -59,6 +61,7 @@ Hop = t.TypedDict(
         "workers": list[str],
         "kubelets": list[str],
         "in_place": list[str],
+        "kubelets_later": list[str],
         "apply_needed": bool,
         "applies_on": t.Optional[str],
         "etcd": t.Optional[EtcdStep],
@@ -88,11 +91,12 @@ def make_plan(
     kube_proxy: Version | None,
     etcd_pinned: bool = False,
     absent_addons: t.Sequence[str] = (),
+    hosts: t.Sequence[Host] = (),
 ) -> Plan:
     """Plan the hops. `config` is the version in kubeadm-config, `kube_proxy` that of the addon; None is unknown.
 
     `etcd_pinned` says that kubeadm-config names an etcd image that this tool did not set, `absent_addons` are those of
-    kubeadm that the cluster does not have.
+    kubeadm that the cluster does not have. Of `hosts`, those whose kubelet may meet any API server get theirs last.
     """
     servers = [s.api_server for s in states if s.is_control_plane and s.api_server]
     if not servers:
@@ -111,9 +115,15 @@ def make_plan(
         pinned=etcd_pinned,
     )
     hops = _hops(states, path, request, lowest, config, kube_proxy)
+    elsewhere = {host.name for host in hosts if asks_elsewhere(host)}
     for hop in hops:
-        if Version.parse(hop["to"]).minor >= rules.ADDON_PHASES_SINCE:
+        to = Version.parse(hop["to"])
+        if to.minor >= rules.ADDON_PHASES_SINCE:
             hop["absent_addons"] = list(absent_addons)
+        if to.minor != Version.parse(hop["from"]).minor:
+            hop["kubelets_later"] = [
+                name for name in hop["control_plane"] if name in hop["kubelets"] and name in elsewhere
+            ]
     return Plan(lowest, hops=hops, etcd=path)
 
 
@@ -219,6 +229,7 @@ def _hops(
                     "workers": workers,
                     "kubelets": restarted,
                     "in_place": _in_place(restarted, kubelets, to) if request.patch_without_drain else [],
+                    "kubelets_later": [],
                     "apply_needed": apply_needed,
                     "applies_on": applies_on(names, request, apply_needed=apply_needed, before=before, to=to),
                     "etcd": stage.step,
@@ -231,6 +242,20 @@ def _hops(
         before = to
         kubelets.update({name: to for name in (*names, *workers) if (kubelets[name] or to) <= to})
     return hops
+
+
+def asks_elsewhere(host: Host) -> bool:
+    """Whether the kubelet of a control-plane node reaches the API by another address than its own API server's.
+
+    A load balancer may hand it to an API server of an older minor, which its next version must not meet.
+    """
+    asked = urlsplit(host.kubelet_server).hostname
+    return bool(asked and host.advertise_address) and asked not in (
+        host.advertise_address,
+        "localhost",
+        "127.0.0.1",
+        "::1",
+    )
 
 
 def drained_by(hop: t.Mapping[str, t.Any]) -> list[str]:
@@ -256,6 +281,7 @@ def _etcd_hop(states: list[NodeState], order: dict[str, int], stage: Stage) -> H
         "workers": [],
         "kubelets": [],
         "in_place": [],
+        "kubelets_later": [],
         "apply_needed": False,
         "applies_on": None,
         "etcd": stage.step,
@@ -293,6 +319,7 @@ def _rollback_safe_hop(
             "workers": [],
             "kubelets": [],
             "in_place": [],
+            "kubelets_later": [],
             "apply_needed": apply_needed,
             "applies_on": applies_on(names, request, apply_needed=apply_needed, before=before, to=stage.to),
             "etcd": None,

@@ -14,37 +14,46 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="static-pod-edited",
         severities=(WARNING,),
-        title="A static pod is not as kubeadm would write it",
-        meaning="The running pod has something that neither kubeadm nor kubeadm-config put there, or has it otherwise, "
-        "or without what kubeadm puts there. Looked at are flags, environment variables, mounts and volumes, requests "
-        "and limits, probes, containers and ports, the repository of the image and unusual tags, labels and "
-        "annotations, host aliases, DNS, priority, security context and the like. Somebody edited the manifest on the "
-        "node, or gave kubeadm a patch.\n\n"
-        "`kubeadm upgrade` writes the manifest anew, and edits by hand are lost, on this node, at the moment "
-        "of its upgrade. Only names are told, since values may be secret.\n\n"
-        "What the API server and the kubelet add to the pod is not meant, nor variables of a proxy that all "
-        "three pods have: the run keeps them ([proxy-variables](proxy-variables.md)). Labels and annotations that "
-        "somebody gave the pod in the "
-        "API go the same way as those of the manifest.",
-        cure="Put flags, variables and mounts into `extraArgs`, `extraEnvs` and `extraVolumes` of kubeadm-config, and "
-        "a registry of your own into `imageRepository`. Keep the rest in a patch directory that every upgrade gets. "
-        "Accept the finding where your patches bring it back.",
+        title="A static pod manifest has edits that kubeadm does not keep",
+        meaning="The kubeadm that is installed on the node was asked, in a dry run, for the manifests that it "
+        "writes from kubeadm-config and from the patches that the run gives it. The manifest on the node has more, "
+        "or other values: flags, environment variables, mounts, containers, probes, requests and limits, labels "
+        "and the like. Somebody edited it by hand, or gave kubeadm a patch that this run does not give it.\n\n"
+        "`kubeadm upgrade` writes the manifest anew, and the edits are lost, on this node, at the moment of its "
+        "upgrade. Only names are told, since values may be secret.\n\n"
+        "The tag of the image does not count, nor do variables of a proxy that all three pods have: the run keeps "
+        "them ([proxy-variables](proxy-variables.md)).",
+        cure="Put flags, variables and mounts into `extraArgs`, `extraEnvs` and `extraVolumes` of kubeadm-config, "
+        "and a registry of your own into `imageRepository`. Keep the rest in a folder of patches on each node, and "
+        "name it in `control_plane_patches`: the finding goes away with it.",
         sources=(
-            "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/phases/controlplane/manifests.go",
-            "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/phases/controlplane/volumes.go",
-            "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/phases/etcd/local.go",
             "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-reconfigure/",
+            "https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init-phase/",
         ),
     ),
     Entry(
         id="static-pod-behind-config",
         severities=(WARNING,),
-        title="kubeadm-config has settings that do not run yet",
-        meaning="`extraArgs`, `extraEnvs` or `extraVolumes` of kubeadm-config name what the running pod does not have. "
-        "It comes into force with the upgrade: a change that nobody has tried happens in the same moment as a change "
-        "of version.",
+        title="kubeadm would write settings that do not run yet",
+        meaning="The kubeadm that is installed on the node writes settings into a static pod manifest, in a dry "
+        "run, that the manifest on the node does not have. They are from `extraArgs`, `extraEnvs` or "
+        "`extraVolumes` of kubeadm-config, from a patch that the run gives to kubeadm, or kubeadm's own, and "
+        "somebody took them out. They come into force with the upgrade: a change that nobody has tried happens in "
+        "the same moment as a change of version.",
         cure="Apply the change before, with the kubeadm of the present version: `kubeadm upgrade node` on the "
-        "node. Or take it out of kubeadm-config until after.",
+        "node, with the same `--patches`. Or take it out of kubeadm-config or the patches until after.",
+        sources=("https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-reconfigure/",),
+    ),
+    Entry(
+        id="static-pod-edits-unknown",
+        severities=(NOTE,),
+        title="Whether static pod manifests were edited is not known",
+        meaning="The kubeadm that is installed on the node is asked for the manifests that it writes, and gave no "
+        "answer that can be compared with those on the node. Its words, or the reason, are in the finding. In a "
+        "run that was interrupted, kubeadm may be of the target release already, whose manifests differ by "
+        "themselves.",
+        cure="Compare the manifests with kubeadm-config and with your patches yourself: what is in neither is lost "
+        "in the upgrade. An error of kubeadm itself stops the upgrade of the node as well: correct what it names.",
         sources=("https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-reconfigure/",),
     ),
     Entry(
@@ -61,17 +70,6 @@ ENTRIES: tuple[Entry, ...] = (
         sources=(
             "https://github.com/kubernetes/enhancements/tree/master/keps/sig-architecture/4330-compatibility-versions",
         ),
-    ),
-    Entry(
-        id="no-shutdown-delay",
-        severities=(NOTE,),
-        title="API servers close their port at once when they stop",
-        meaning="Behind a balancer there are several API servers, and each is restarted in an upgrade. Without "
-        "`--shutdown-delay-duration` a server stops to listen as soon as it is told to stop. Until the "
-        "balancer has noticed, requests go to a closed port and fail.",
-        cure="Set `shutdown-delay-duration` in `apiServer.extraArgs` of kubeadm-config to some seconds more than "
-        "the balancer needs to see `/readyz` fail, such as `20s`, and let the balancer ask `/readyz`.",
-        sources=("https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",),
     ),
     Entry(
         id="leader-lease-stale",

@@ -240,18 +240,20 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         id="kubelet-server-not-local",
-        severities=(WARNING,),
-        title="The kubelet of a control-plane node may meet an older API server",
+        severities=(NOTE,),
+        title="The kubelet of a control-plane node is upgraded after the last API server",
         meaning=(
             "The control plane is upgraded one node after the other, and for that time its API servers are of "
-            "two minors. The kubelet of this node reaches the API by an address that is not its own API "
-            "server's, a balancer mostly, which may hand it to an API server of the older minor. A kubelet "
-            "that is newer than its API server can fail to start pods.\n\n"
+            "two minors. The kubelet of this node reaches the API by another address than its own API server's, "
+            "a load balancer mostly, which may hand it to an API server of the older minor. A kubelet must not be "
+            "newer than its API server, so this one is upgraded when the last API server is: the static pods "
+            "of the node restart once more.\n\n"
             "kubeadm from 1.33 on makes the kubelet of a control-plane node use the API server beside it."
         ),
         cure=(
-            "Set `server` in `/etc/kubernetes/kubelet.conf` to the node's own API server and restart the "
-            "kubelet. Its certificate must name that address, which it does where kubeadm made it."
+            "Nothing has to be done. To have each static pod restart only once, set `server` in "
+            "`/etc/kubernetes/kubelet.conf` to the node's own API server and restart the kubelet. Its "
+            "certificate must name that address, which it does where kubeadm made it."
         ),
         sources=(rules.KUBELET_SERVER_SOURCE,),
     ),

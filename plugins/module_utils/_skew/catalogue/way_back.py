@@ -85,8 +85,11 @@ ENTRIES: tuple[Entry, ...] = (
         id="rollback-kubelet-newer",
         severities=(BLOCKER,),
         title="A kubelet is newer than the control plane would be",
-        meaning="A kubelet must not be newer than an API server that it can reach, so that kubelets go back first.",
-        cure="Set `rollback_kubelets=true`: each node is drained, and its kubelet goes back before the control plane.",
+        meaning="A kubelet must not be newer than an API server that it can reach, so that kubelets are rolled back "
+        "first. That of a control-plane node is rolled back together with its own API server, which is early enough "
+        "only where `kubelet.conf` names no other API server or load balancer.",
+        cure="Do what the remedy of the finding says: set `rollback_kubelets=true`, with which each of these nodes is "
+        "drained; or roll the kubelets back in a run of their own first, with `rollback_control_plane=false` as well.",
         sources=(rules.SKEW_POLICY,),
     ),
     Entry(
