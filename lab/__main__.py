@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command: ``python -m lab up | destroy | status | demo``."""
+"""The lab's command: ``python -m lab up | build | destroy | status | demo``."""
 
 from __future__ import annotations
 
@@ -143,6 +143,12 @@ def _build(lab: Lab) -> None:
     machines.execute(lab, lab.balancer, "touch", MADE)
 
 
+def build(lab: Lab) -> None:
+    """Build the programs that the lab is made of, and nothing else."""
+    for program in images.build_programs(lab):
+        golang.build(program, lab.cache)
+
+
 def destroy(lab: Lab) -> None:
     """Remove everything that the lab made on this machine, but for the cache of builds."""
     if shutil.which("podman") is None:
@@ -194,6 +200,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up_command = commands.add_parser("up", help="make the lab run")
     up_command.add_argument("--fresh", action="store_true", help="remove the cluster that is there and make a new one")
+    commands.add_parser("build", help="build the programs that it is made of, and nothing else")
     commands.add_parser("destroy", help="remove the lab")
     commands.add_parser("status", help="say what is there")
     demo_command = commands.add_parser("demo", help="upgrade the lab's cluster under traffic")
@@ -203,6 +210,8 @@ def main() -> int:
         lab = config.load()
         if arguments.command == "up":
             up(lab, fresh=arguments.fresh)
+        elif arguments.command == "build":
+            build(lab)
         elif arguments.command == "destroy":
             destroy(lab)
         elif arguments.command == "status":

@@ -13,7 +13,7 @@ from string import Template
 
 import yaml
 
-from lab import packages
+from lab import external_etcd, packages
 from lab.commands import CommandError, LabError, run
 from lab.config import GENERATED
 from lab.machines import TEMPLATES, execute
@@ -63,6 +63,8 @@ apt-mark hold {" ".join(packages.DEPENDS)}
 def init(lab: Lab) -> dict[str, str]:
     """`kubeadm init` on the first control-plane node; return what a join needs."""
     first = lab.control_plane[0]
+    if lab.etcd_endpoints:
+        external_etcd.start(lab)
     key = secrets.token_hex(32)
     values = {
         "address": first.address,
@@ -72,6 +74,9 @@ def init(lab: Lab) -> dict[str, str]:
         "certificate_key": key,
         "certificates": lab.certificates,
         "name": first.node_name,
+        # Where there is one worker, what is drained from it has to go somewhere.
+        "taints": "  taints: []" if lab.profile == "single" else "",
+        "etcd": external_etcd.configuration(lab) if lab.etcd_endpoints else "",
     }
     _write(lab, first, "/root/kubeadm-init.yaml", "kubeadm-init.yaml", values)
     init = ("kubeadm", "init", "--config", "/root/kubeadm-init.yaml", "--upload-certs", "--skip-token-print")
@@ -168,7 +173,8 @@ def _static_pod_problems(lab: Lab) -> list[str]:
     except CommandError as error:
         return [str(error).splitlines()[-1].strip()]
     ready = _ready(json.loads(printed)["items"])
-    wanted = [f"{component}-{machine.node_name}" for component in STATIC_PODS for machine in lab.control_plane]
+    components = [name for name in STATIC_PODS if name != "etcd" or not lab.etcd_endpoints]
+    wanted = [f"{component}-{machine.node_name}" for component in components for machine in lab.control_plane]
     return [f"static pod kube-system/{name} is not Ready" for name in wanted if name not in ready]
 
 

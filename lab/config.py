@@ -19,7 +19,7 @@ from lab.commands import LabError, run
 ROOT = Path(__file__).resolve().parent.parent
 INVENTORY = ROOT / "inventories" / "lab"
 GENERATED = INVENTORY / ".generated"
-PROFILES = ("clean", "field")
+PROFILES = ("clean", "field", "single", "external-etcd")
 NODE_NAMES = {"cp3": "m3.field.example"}
 """With the profile ``field``: nodes that do not have the name of their host."""
 SERVICE_NETWORK = "10.96.0.0/12"
@@ -87,7 +87,7 @@ class Lab:
     machines: tuple[Machine, ...]
     cache: Path
     profile: str = "clean"
-    """``clean``, or ``field`` for a cluster with what years leave behind (field.py adds most of it)."""
+    """One of PROFILES. ``field`` is a cluster with what years leave behind (field.py adds most of it)."""
 
     @property
     def control_plane(self) -> list[Machine]:
@@ -109,6 +109,13 @@ class Lab:
     def certificates(self) -> str:
         """kubeadm's certificatesDir."""
         return "/etc/kubernetes/ssl" if self.profile == "field" else "/etc/kubernetes/pki"
+
+    @property
+    def etcd_endpoints(self) -> list[str]:
+        """Of an external etcd (external_etcd.py); empty where etcd is stacked."""
+        if self.profile != "external-etcd":
+            return []
+        return [f"https://{machine.address}:2379" for machine in self.control_plane]
 
     @property
     def kubeadm_environment(self) -> list[str]:
@@ -142,15 +149,18 @@ def lab_of(inventory: dict[str, t.Any], environment: t.Mapping[str, str]) -> Lab
     offered = offered_text.split(",") if offered_text else variables["lab_offered_versions"]
     profile = environment.get("LAB_PROFILE") or variables["lab_profile"]
     if profile not in PROFILES:
-        raise LabError(f"lab_profile is {profile!r}; it can be {' or '.join(PROFILES)}")
+        raise LabError(f"lab_profile is {profile!r}; it can be one of {', '.join(PROFILES)}")
     releases = read_releases()
     network = ipaddress.ip_network(variables["lab_network"])
     pod_subnets = ipaddress.ip_network(variables["lab_pod_network"]).subnets(new_prefix=24)
     next(pod_subnets)
     machines = []
-    groups = {"kube_control_plane": "control_plane", "kube_node": "worker", "lab_balancer": "balancer"}
+    groups = {"kube_control_plane": "control_plane", "kube_node": "worker"}
     if profile == "field":
         groups["lab_unmanaged"] = "worker"
+    elif profile == "single":
+        groups = {"lab_single_control_plane": "control_plane", "lab_single_worker": "worker"}
+    groups["lab_balancer"] = "balancer"
     for group, role in groups.items():
         for name in inventory.get(group, {}).get("hosts", []):
             address = hosts[name].get("ansible_host", "")

@@ -128,6 +128,20 @@ def operators(version: str, go: str) -> Program:
     return Program("operators", version, go, {"operators": "."}, prepare=_copy_source("operators"))
 
 
+def probe(client_go: str, go: str) -> Program:
+    """Clients of an API server as client-go has them, which say what became of each request."""
+    # The sources are of no version, and what was built of older ones is of no use.
+    sources = _sha256(SOURCES / "probe" / "main.go")[:8]
+    return Program(
+        "probe",
+        f"{client_go}-{sources}",
+        go,
+        {"probe": "."},
+        modules=(f"k8s.io/client-go@v{client_go}", f"k8s.io/apimachinery@v{client_go}"),
+        prepare=_copy_source("probe"),
+    )
+
+
 def is_built(program: Program, cache: Path) -> bool:
     """Whether the cache holds every binary, with the contents that were built."""
     place = cache / "bin" / program.directory

@@ -99,7 +99,7 @@ def create(lab: Lab, machine: Machine, image: str, authorized_key: str) -> None:
             argv += ["--volume", f"{lab.cache / folder}:/srv/{folder}"]
     run([*argv, image], what=f"making {machine.name}")
     files = _balancer_files(lab) if machine.role == "balancer" else _node_files(lab, machine, authorized_key)
-    _copy_in(name, {**files, **_common_files(lab)})
+    copy_in(name, {**files, **_common_files(lab)})
 
 
 def start(lab: Lab, machine: Machine) -> None:
@@ -173,11 +173,11 @@ def destroy(lab: Lab) -> list[str]:
 
 
 def remove_images(lab: Lab) -> None:
-    """Remove the images of the lab's machines."""
-    printed = run(["podman", "images", "--filter", f"reference={lab.image('*')}", "--format", "{{.ID}}"]).stdout
-    identifiers = list(dict.fromkeys(printed.split()))
-    if identifiers:
-        run(["podman", "rmi", "--force", *identifiers], what="removing the lab's images")
+    """Remove the images of the lab's machines. One that another lab has too, by another name, loses this name only."""
+    own = lab.image("")
+    names = run(["podman", "images", "--format", "{{.Repository}}:{{.Tag}}"]).stdout.split()
+    if ours := [name for name in names if name.startswith(own)]:
+        run(["podman", "rmi", *ours], what="removing the lab's images")
 
 
 def _common_files(lab: Lab) -> dict[str, str]:
@@ -202,10 +202,10 @@ def _node_files(lab: Lab, machine: Machine, authorized_key: str) -> dict[str, st
         "pod_routes": routes,
     }
     return {
-        "/etc/containerd/config.toml": _render("containerd.toml", values),
-        "/etc/containerd/certs.d/_default/hosts.toml": _render("hosts.toml", values),
-        "/etc/cni/net.d/10-lab.conflist": _render("cni.conflist", values),
-        "/etc/lab/network.sh": _render("network.sh", values),
+        "/etc/containerd/config.toml": render("containerd.toml", values),
+        "/etc/containerd/certs.d/_default/hosts.toml": render("hosts.toml", values),
+        "/etc/cni/net.d/10-lab.conflist": render("cni.conflist", values),
+        "/etc/lab/network.sh": render("network.sh", values),
         "/home/ops/.ssh/authorized_keys": authorized_key,
     }
 
@@ -218,22 +218,23 @@ def _balancer_files(lab: Lab) -> dict[str, str]:
         "api_servers": servers(6443, lab.control_plane),
         "web_servers": servers(30080, lab.workers or lab.control_plane),
     }
-    return {"/etc/haproxy/haproxy.cfg": _render("haproxy.cfg", values)}
+    return {"/etc/haproxy/haproxy.cfg": render("haproxy.cfg", values)}
 
 
-def _render(name: str, values: dict[str, str]) -> str:
+def render(name: str, values: dict[str, str]) -> str:
+    """The template of this name, filled in."""
     return Template((TEMPLATES / name).read_text()).substitute(values)
 
 
-def _copy_in(container: str, files: dict[str, str]) -> None:
-    """Put files into a container that is not running, owned by root."""
+def copy_in(container: str, files: dict[str, str]) -> None:
+    """Put files into a container, owned by root."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, content in files.items():
             entry = tarfile.TarInfo(path.lstrip("/"))
             data = content.encode()
             entry.size = len(data)
-            entry.mode = 0o644
+            entry.mode = 0o600 if path.endswith(".key") else 0o644
             entry.mtime = int(time.time())
             tar.addfile(entry, io.BytesIO(data))
     run(["podman", "cp", "-", f"{container}:/"], what="writing files", stdin=buffer.getvalue())
