@@ -12,7 +12,7 @@ TESTS := $(PYTHON) tests/run.py
 # Programs of the environment find each other.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop molecule-resume molecule-rollback molecule-field test-large test bench-drain bench-etcd bench-plan bench-upgrade chaos docs-check role-docs finding-docs lab lab-destroy demo clean
+.PHONY: help venv lint sanity unit integration molecule molecule-drain molecule-restore molecule-multihop molecule-resume molecule-rollback molecule-field molecule-single molecule-external-etcd test-large test bench-drain bench-etcd bench-plan bench-upgrade chaos docs-check role-docs finding-docs lab lab-destroy demo clean test-power-loss
 
 help: ## Show what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -72,8 +72,19 @@ molecule-field: $(READY) ## An upgrade of a lab with what years leave behind; no
 	$(VENV)/bin/molecule reset --scenario-name field
 	$(VENV)/bin/molecule test --scenario-name field --destroy never
 
+molecule-single: $(READY) ## An upgrade of a lab with one control-plane node and one worker; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name single
+	$(VENV)/bin/molecule test --scenario-name single --destroy never
+
+molecule-external-etcd: $(READY) ## An upgrade of a lab with an external etcd; not part of `make test`.
+	$(VENV)/bin/molecule reset --scenario-name external-etcd
+	$(VENV)/bin/molecule test --scenario-name external-etcd --destroy never
+
 test-large: $(READY) ## An etcd with 2 GB of keys; not part of `make test`.
 	$(PYTHON) -m pytest tests/large
+
+test-power-loss: $(READY) ## A real node that loses its power at each step of a swap; not part of `make test`.
+	$(PYTHON) -m pytest tests/power_loss
 
 test: $(READY) ## All of the above.
 	$(TESTS)

@@ -21,31 +21,37 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import compose, journal
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from bench.measure import BenchError
 from bench.result import crowded_machine, keep, machine, say, say_goals
 from bench.tools import ROOT
 from bench.upgrade_figures import (
     BY_HAND,
     OURS,
+    Client,
     Sample,
+    clients_of_lines,
+    clients_of_targets,
     evictions_of_script,
     goals_of,
+    parts_of_report,
     runs_of,
-    seconds_of_report,
-    seconds_of_script,
+    starts_of_journal,
+    steps_of_report,
+    steps_of_script,
     table,
+    table_of_parts,
+    table_of_steps,
+    turns_of_report,
 )
-from lab import cluster, config, golang
+from lab import cluster, config, golang, machines
 
 Json = dict[str, t.Any]
-Took = tuple[dict[str, float], dict[str, float]]
-"""Seconds of each control-plane node, and of kubeadm on it."""
-
 KUBECONFIG = config.GENERATED / "admin.conf"
 RESULT = ROOT / "artifacts" / "bench-upgrade.json"
 SCRIPT = Path(__file__).with_name("upgrade_by_hand.sh")
 FROM, TO = "1.34.4", "1.35.4"
+CLIENT_GO = "0.34.4"
 # An upgrade that takes longer than this hangs.
 KILLED_AFTER_S = 5400.0
 # What is seen after the end of an upgrade still is of it.
@@ -59,7 +65,9 @@ class Upgrades:
     def __init__(self, work: Path) -> None:
         self._work = work
         self._lab = config.load()
-        self._program = golang.build(golang.kubernetes(FROM, self._lab.release.go), self._lab.cache) / "kube"
+        go, cache = self._lab.release.go, self._lab.cache
+        self._program = golang.build(golang.kubernetes(FROM, go), cache) / "kube"
+        self._probe = golang.build(golang.probe(CLIENT_GO, go), cache) / "probe"
 
     def fresh(self) -> None:
         """A new cluster with kubeadm's default flags and the lab's workloads. Raises BenchError."""
@@ -80,14 +88,19 @@ class Upgrades:
             str(Path(sys.executable).with_name("ansible-playbook")),
             *("-i", str(config.INVENTORY), str(ROOT / "upgrade.yml")),
             *("-e", f"kubernetes_version={TO}", "-e", f"upgrade_artifacts_dir={artifacts}"),
-            # Both are asked from here, so that they are asked alike.
+            # All are asked from here, so that they are asked alike.
             *("-e", json.dumps({"upgrade_probe_api": False, "upgrade_probe_services": []})),
         ]
-        with self._probing("ours") as probed:
-            wall, ok, _output = self._upgrade(command, "ours.log")
+        sample = self._upgrade(OURS, command)
         report = json.loads((artifacts / "upgrade-report.json").read_text(encoding="utf-8"))
-        took = seconds_of_report(report, _seconds), seconds_of_report(report, _seconds, "kubeadm")
-        return self._sample(OURS, wall, took, probed, report["evictions"]["total"], ok)
+        turns = turns_of_report(report)
+        return dataclasses.replace(
+            sample,
+            control_plane_node_s={name: turns[name] for name in sample.starts if name in turns},
+            steps=steps_of_report(report),
+            parts=parts_of_report(report, sample.wall_s),
+            evictions=report["evictions"]["total"],
+        )
 
     def by_hand(self) -> Sample:
         ssh = self._work / "ssh_config"
@@ -95,33 +108,67 @@ class Upgrades:
         control_plane = [node.name for node in self._lab.control_plane]
         workers = [node.name for node in self._lab.workers]
         command = [str(SCRIPT), TO, str(self._program), str(KUBECONFIG), IGNORED, str(ssh)]
-        with self._probing("by-hand") as probed:
-            wall, ok, output = self._upgrade([*command, *control_plane, "--", *workers], "by-hand.log")
-        took = seconds_of_script(output, control_plane, "node"), seconds_of_script(output, control_plane, "kubeadm")
-        return self._sample(BY_HAND, wall, took, probed, evictions_of_script(output), ok)
+        sample = self._upgrade(BY_HAND, [*command, *control_plane, "--", *workers])
+        output = self._log(BY_HAND).read_text(encoding="utf-8", errors="replace")
+        steps = steps_of_script(output)
+        turns = {name: round(sum(seconds for _step, seconds in of_node), 1) for name, of_node in steps.items()}
+        return dataclasses.replace(
+            sample,
+            control_plane_node_s={name: turns[name] for name in sample.starts if name in turns},
+            steps=steps,
+            parts=list(turns.items()),
+            evictions=evictions_of_script(output),
+        )
 
-    def _upgrade(self, command: t.Sequence[str], log: str) -> tuple[float, bool, str]:
-        """Seconds, whether it succeeded, and what it printed."""
-        path, began = self._work / log, time.monotonic()
-        with path.open("wb") as file:
-            ended = subprocess.run(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=KILLED_AFTER_S,
-                check=False,
-            )
-        output = path.read_text(encoding="utf-8", errors="replace")
+    def _log(self, tool: str) -> Path:
+        return self._work / f"{tool}.log"
+
+    def _upgrade(self, tool: str, command: t.Sequence[str]) -> Sample:
+        """What every upgrade is measured by; what only `tool` says of its nodes is left to be filled in."""
+        with self._probing() as clients:
+            since, began = int(time.time()), time.monotonic()
+            with self._log(tool).open("wb") as file:
+                ended = subprocess.run(
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    timeout=KILLED_AFTER_S,
+                    check=False,
+                )
+            wall = round(time.monotonic() - began, 1)
         if ended.returncode:
-            say(f"{log}: ended with {ended.returncode}:\n" + "\n".join(output.splitlines()[-20:]))
-        return round(time.monotonic() - began, 1), ended.returncode == 0, output
+            lines = self._log(tool).read_text(encoding="utf-8", errors="replace").splitlines()
+            say(f"{tool}: ended with {ended.returncode}:\n" + "\n".join(lines[-20:]))
+        say(f"{tool}: {wall:.0f} s; {clients}")
+        listed = json.loads(cluster.kubectl(self._lab, "get", "nodes", "-o", "json"))["items"]
+        return Sample(
+            tool=tool,
+            wall_s=wall,
+            control_plane_node_s={},
+            steps={},
+            parts=[],
+            clients=clients,
+            starts={node.name: self._starts(node, since) for node in self._lab.control_plane},
+            evictions=0,
+            cordoned=[node["metadata"]["name"] for node in listed if node["spec"].get("unschedulable")],
+            succeeded=ended.returncode == 0,
+        )
+
+    def _starts(self, node: config.Machine, since: int) -> dict[str, int]:
+        command = ("journalctl", "--unit=containerd", "--output=cat", "--no-pager", f"--since=@{since}")
+        return starts_of_journal(machines.execute(self._lab, node, *command).stdout)
 
     @contextlib.contextmanager
-    def _probing(self, name: str) -> t.Iterator[Path]:
-        """Requests through the balancer, of the API and of the Service, at 20 a second each, as upgrade.yml makes."""
-        output, stop, arguments = (self._work / f"{name}.{end}" for end in ("jsonl", "stop", "json"))
+    def _probing(self) -> t.Iterator[dict[str, Client]]:
+        """Requests through the balancer meanwhile; what became of them is in the dictionary at the end.
+
+        New connections to the API and to the Service at 20 a second each, and clients as client-go has them.
+        """
+        output, stop, arguments, clients_output = (
+            self._work / name for name in ("probe.jsonl", "stop", "arguments.json", "clients.jsonl")
+        )
         options = {
             "kubeconfig": str(KUBECONFIG),
             "services": [{"name": "web", "url": f"http://{self._lab.balancer.address}/"}],
@@ -133,29 +180,23 @@ class Upgrades:
         arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}), encoding="utf-8")
         module = "ansible_collections.evergreen.kubeadm.plugins.modules.availability_probe"
         environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
-        with subprocess.Popen(
-            [sys.executable, "-m", module, str(arguments)], env=environment, stdout=subprocess.DEVNULL
-        ) as probe:
+        found: dict[str, Client] = {}
+        with (
+            clients_output.open("wb") as file,
+            subprocess.Popen(
+                [sys.executable, "-m", module, str(arguments)], env=environment, stdout=subprocess.DEVNULL
+            ) as probe,
+            subprocess.Popen([self._probe, "--kubeconfig", KUBECONFIG], stdin=subprocess.PIPE, stdout=file) as clients,
+        ):
             try:
-                yield output
+                yield found
                 time.sleep(AFTER_S)
             finally:
                 stop.touch()
+                clients.communicate(timeout=60)
                 probe.wait(60)
-
-    def _sample(self, tool: str, wall: float, took: Took, probed: Path, evictions: int, succeeded: bool) -> Sample:
-        listed = json.loads(cluster.kubectl(self._lab, "get", "nodes", "-o", "json"))["items"]
-        cordoned = [node["metadata"]["name"] for node in listed if node["spec"].get("unschedulable")]
-        seen = compose.availability(journal.read(str(probed)))
-        sample = Sample(tool, wall, *took, seen, evictions, cordoned, succeeded)
-        api = seen["api"]
-        say(f"{tool}: {wall:.0f} s, control-plane nodes {took[0]}, kubeadm {took[1]}")
-        say(f"API {api['failed']} of {api['requests']} failed")
-        return sample
-
-
-def _seconds(begin: str, end: str) -> float:
-    return compose.seconds_between(begin, end) or 0.0
+        found.update(clients_of_targets(journal.read(str(output))))
+        found.update(clients_of_lines(journal.read(str(clients_output))))
 
 
 def ssh_config(nodes: t.Iterable[config.Machine]) -> str:
@@ -190,6 +231,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     runs, goals = runs_of(ours, by_hand, pods), goals_of(ours, by_hand, pods)
     samples = [dataclasses.asdict(each) for each in (ours, by_hand)]
     keep(options.out, {"runs": runs, "goals": goals, **about, "movable_pods": pods, "samples": samples})
-    say("\n" + "\n".join(table(runs)))
+    tables = [table(runs), table_of_parts(ours), table_of_steps(ours.steps), table_of_steps(by_hand.steps)]
+    say("\n" + "\n\n".join("\n".join(lines) for lines in tables))
     say_goals(goals, options.out)
     return 0 if ours.succeeded else 1

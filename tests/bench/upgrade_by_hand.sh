@@ -8,8 +8,8 @@
 #     upgrade_by_hand.sh VERSION PROGRAM KUBECONFIG IGNORED SSH_CONFIG CONTROL_PLANE... -- WORKER...
 #
 # PROGRAM is kubectl, or one that is kubectl when it is called by that name.
-# Lines "node NAME begins|ends SECONDS" tell how long each node took, and those
-# that begin with "kubeadm" how much of it kubeadm upgrade was.
+# Lines "step NODE NAME SECONDS" say when a step of a node begins; its last is
+# "end".
 set -uo pipefail
 
 version=$1 program=$2 kubeconfig=$3 ignored=$4 ssh_config=$5
@@ -26,8 +26,8 @@ k() {
     (exec -a kubectl "$program" --kubeconfig "$kubeconfig" "$@")
 }
 
-now() {
-    date +%s.%3N
+step() {
+    echo "step $1 $2 $(date +%s.%3N)"
 }
 
 packages() {
@@ -38,17 +38,20 @@ packages() {
 
 node() {
     local node=$1 upgrade=$2
-    echo "node $node begins $(now)"
+    step "$node" packages
     on "$node" "sed -i s,/v[0-9.]*/deb/,/v$minor/deb/, /etc/apt/sources.list.d/kubernetes.list"
     packages "$node" kubeadm || return 1
-    echo "kubeadm $node begins $(now)"
+    step "$node" kubeadm
     on "$node" "kubeadm upgrade $upgrade --ignore-preflight-errors=$ignored" || return 1
-    echo "kubeadm $node ends $(now)"
+    step "$node" drain
     k drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=600s || return 1
+    step "$node" packages
     packages "$node" kubelet kubectl || return 1
+    step "$node" kubelet
     on "$node" "systemctl daemon-reload && systemctl restart kubelet" || return 1
+    step "$node" uncordon
     k uncordon "$node"
-    echo "node $node ends $(now)"
+    step "$node" end
     k get nodes
 }
 

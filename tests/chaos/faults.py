@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import time
@@ -89,6 +90,67 @@ def restart(name: str) -> t.Callable[[Lab, Process], None]:
     return again
 
 
+SWAP = "/var/lib/evergreen-kubeadm/swap/journal"
+SWAP_STEPS = (
+    "reject_connections",
+    "stop_kubelet",
+    "stop_kube-apiserver",
+    "stop_kube-controller-manager",
+    "stop_kube-scheduler",
+    "stop_etcd",
+    "replace_manifests",
+    "start_kubelet",
+    "wait_ready",
+)
+"""Those of a swap that succeeds, on a node with an etcd member."""
+
+
+def swap_comes_to(lab: Lab, name: str, step: str) -> None:
+    """Wait until the swap on the node begins a step, be it after a boot."""
+    begun = f'until grep --text --quiet \'"begun".*"step":"{step}"\' {SWAP}; do sleep 0.05; done'
+    _bash(lab, name, f"timeout 600 bash -c {shlex.quote(begun)}")
+
+
+def unit_killed_at_each_step(name: str) -> t.Callable[[Lab, Process], None]:
+    """SIGKILL to the unit at each step of one swap, and to the controller at the last of them."""
+
+    def each(lab: Lab, process: Process) -> None:
+        for step in SWAP_STEPS:
+            swap_comes_to(lab, name, step)
+            _bash(lab, name, "systemctl kill --signal=KILL evergreen-kubeadm-swap.service || true")
+        kill(lab, process)
+
+    return each
+
+
+def power_lost_at_each_step(name: str) -> t.Callable[[Lab, Process], None]:
+    """The swap resumes at each boot, and the node loses its power again at the next step."""
+
+    def each(lab: Lab, _process: Process) -> None:
+        for step in SWAP_STEPS:
+            swap_comes_to(lab, name, step)
+            _podman(lab, name, "kill", "--signal", "KILL")
+            machines.start(lab, machine(lab, name))
+            machines.wait_booted(lab, machine(lab, name))
+
+    return each
+
+
+def locked(name: str, seconds: int) -> t.Callable[[Lab, Process], None]:
+    """Somebody has the lock of dpkg for a while, in which the controller is killed."""
+    hold = (
+        "import fcntl, time; file = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(file, fcntl.LOCK_EX); "
+        f"time.sleep({seconds})"
+    )
+
+    def lock(lab: Lab, process: Process) -> None:
+        _bash(lab, name, f"systemd-run --unit=chaos-lock python3 -c {shlex.quote(hold)}")
+        time.sleep(seconds / 2)
+        kill(lab, process)
+
+    return lock
+
+
 def script(name: str, text: str) -> t.Callable[[Lab, Process], None]:
     return lambda lab, _process: _bash(lab, name, text)
 
@@ -129,13 +191,29 @@ sed 's/^    apiServer: {{}}$/    apiServer: {{extraArgs: [{{name: no-such-flag, 
   kubectl --kubeconfig /etc/kubernetes/admin.conf replace --filename -
 {CONFIG} --output yaml | grep --quiet no-such-flag
 """
-# kubeadm writes the same in more lines where it has uploaded its configuration in between.
+# The configuration is uploaded by kubeadm behind a swap that succeeds, so that the line stays as it was written.
 GOOD_FLAGS = f"""\
-{CONFIG} --output yaml | sed 's/^    apiServer: {{extraArgs:.*$/    apiServer: {{}}/' |
-  sed '/^    apiServer:$/,/^    [a-z]/ {{ s/^    apiServer:$/    apiServer: {{}}/; /^      /d }}' |
+{CONFIG} --output yaml | sed 's/^    apiServer: {{extraArgs:.*$/    apiServer: {{}}/; /extraArgs:.*no-such-flag/d' |
   kubectl --kubeconfig /etc/kubernetes/admin.conf replace --filename -
 ! {CONFIG} --output yaml | grep --quiet no-such-flag
 """
+BAD_ETCD_FLAG = f"""\
+{CONFIG} --output yaml |
+  sed 's/^\\( *\\)dataDir: .*$/&\\n\\1extraArgs: [{{name: no-such-flag, value: "1"}}]/' |
+  kubectl --kubeconfig /etc/kubernetes/admin.conf replace --filename -
+{CONFIG} --output yaml | grep --quiet no-such-flag
+"""
+# What was tried before is the program with its flags, and not the unit. The old kubelet starts.
+DROP_IN = "/run/systemd/system/kubelet.service.d/99-chaos.conf"
+BAD_KUBELET = f"""\
+mkdir --parents {os.path.dirname(DROP_IN)}
+cat > {DROP_IN} <<'UNIT'
+[Service]
+ExecStartPre=/bin/sh -c '! /usr/bin/kubelet --version | grep --quiet 1.35.4'
+UNIT
+systemctl daemon-reload
+"""
+AS_BEFORE = "the node serves as before"
 
 # In the order in which an upgrade comes to them: each run goes on where the one before ended.
 FAULTS = (
@@ -147,39 +225,54 @@ FAULTS = (
         scripted_heal("cp2", "umount /var/cache/apt/archives"),
         says=r"No space left on device|enough free space",
     ),
+    Fault("killed while nodes are prepared", Moment("prepare", "worker1"), kill, nothing),
     Fault(
         "an image cannot be pulled",
-        Moment("prepare", "cp1"),
+        Moment("images", "cp1"),
         script("balancer", "systemctl stop docker-registry"),
         scripted_heal("balancer", "systemctl start docker-registry"),
         # Which image and node is told first depends on what the runs before have pulled.
         says=r"The image \S+ could not be pulled on cp[123]: .*connection refused",
     ),
-    Fault("killed while nodes are prepared", Moment("prepare", "worker1"), kill, nothing),
-    Fault("killed before the first node", Moment("gate_before", "cp1"), kill, nothing),
-    Fault("killed while the API server gets its flags", Moment("make_ready", "cp1"), kill, nothing),
+    Fault("killed before the first node", Moment("gate", "cp1"), kill, nothing),
+    Fault("killed while a node drains", Moment("drain", "cp1"), kill, nothing),
+    # What is to be read by the step after it is changed while the node drains.
     Fault(
-        "the API server of the new version cannot start",
-        Moment("kubeadm", "cp1"),
+        "the API server of the new version does not start",
+        Moment("drain", "cp1"),
         script("cp1", BAD_FLAG),
         scripted_heal("cp1", GOOD_FLAGS),
-        says="unknown flag: --no-such-flag",
-        variables={"control_plane_timeout_s": 420},
+        says=rf"no-such-flag.*{AS_BEFORE}|{AS_BEFORE}.*no-such-flag",
     ),
-    Fault("killed while kubeadm runs", Moment("kubeadm", "cp1"), kill, nothing),
-    Fault("killed at the gate after kubeadm", Moment("gate_kubeadm", "cp1"), kill, nothing),
-    Fault("killed while a node drains", Moment("drain", "cp1"), kill, nothing),
-    Fault("killed while the kubelet is installed", Moment("kubelet", "cp1"), kill, nothing),
-    Fault("killed at the gate after the kubelet", Moment("gate_kubelet", "cp1"), kill, nothing),
-    Fault("killed at a random moment, the API server", Moment("make_ready", "cp2"), kill_within(25), nothing),
-    Fault("killed at a random moment, kubeadm", Moment("kubeadm", "cp2"), kill_within(60), nothing),
-    Fault("killed at a random moment, the kubelet", Moment("kubelet", "cp2"), kill_within(20), nothing),
-    Fault("killed before the uncordon", Moment("uncordon", "cp2"), kill, nothing),
     Fault(
-        "a control-plane node loses its power while kubeadm runs",
-        Moment("kubeadm", "cp3"),
-        power_off("cp3"),
-        power_on("cp3"),
+        "the etcd of the new version does not start",
+        Moment("drain", "cp1"),
+        script("cp1", BAD_ETCD_FLAG),
+        scripted_heal("cp1", GOOD_FLAGS),
+        says=rf"no-such-flag.*{AS_BEFORE}|{AS_BEFORE}.*no-such-flag",
+    ),
+    Fault(
+        "the new kubelet does not start",
+        Moment("drain", "cp1"),
+        script("cp1", BAD_KUBELET),
+        scripted_heal("cp1", f"rm {DROP_IN}; systemctl daemon-reload"),
+        says=AS_BEFORE,
+    ),
+    Fault("killed while the kubelet is installed", Moment("packages", "cp1"), kill, nothing),
+    Fault(
+        "the unit of the swap is killed at each step",
+        Moment("upgrade", "cp1"),
+        unit_killed_at_each_step("cp1"),
+        nothing,
+    ),
+    Fault("killed before the uncordon", Moment("uncordon", "cp1"), kill, nothing),
+    Fault("killed as the swap begins", Moment("upgrade", "cp2"), kill, nothing),
+    Fault("killed at a random moment", Moment("drain", "cp2"), kill_within(60), nothing),
+    Fault(
+        "a control-plane node loses its power at each step of its swap",
+        Moment("upgrade", "cp3"),
+        power_lost_at_each_step("cp3"),
+        nothing,
         says="cp3 could not be reached any more",
     ),
     Fault(
@@ -191,8 +284,11 @@ FAULTS = (
         variables={"kubelet_drain_timeout_s": 60},
     ),
     Fault(
+        "the package manager is locked, and the run killed", Moment("drain", "worker1"), locked("worker1", 90), nothing
+    ),
+    Fault(
         "a worker dies",
-        Moment("kubelet", "worker2"),
+        Moment("upgrade", "worker2"),
         power_off("worker2"),
         power_on("worker2"),
         says="worker2 could not be reached any more",

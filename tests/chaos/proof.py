@@ -17,11 +17,9 @@ if t.TYPE_CHECKING:
 Json = dict[str, t.Any]
 
 LEFTOVERS = (
-    "/run/systemd/system/kubelet.service.d/99-evergreen-kubeadm.conf",
-    "/run/evergreen-kubeadm/kubelet-extra-args",
-    "/var/lib/evergreen-kubeadm/static-pod-flags/kube-apiserver.json",
+    "/etc/systemd/system/evergreen-kubeadm-swap.service",
+    "/var/lib/evergreen-kubeadm/swap/swap.json",
     "/var/lib/evergreen-kubeadm/kubeadm-upgrade.json",
-    "/var/lib/evergreen-kubeadm/pod-logs",
 )
 
 

@@ -22,7 +22,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lifecycle.io import EVENTS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import compose
 from control_plane import remove
 from drain_place import Json, Place
@@ -117,18 +116,6 @@ class Workers:
         local = {"localhost": {"ansible_connection": "local", "ansible_become": False}}
         return {"all": {"children": {"kube_node": {"hosts": hosts}, "kube_control_plane": {"hosts": local}}}}
 
-    def reasons(self, name: str) -> list[str]:
-        """Of the Events about a worker."""
-        node = f"{self.place.name}-{name}"
-        found = [each for each in self.place.cluster.client.list(EVENTS) if each["regarding"].get("name") == node]
-        ours = [each for each in found if each["reportingController"].startswith("evergreen")]
-        return [each["reason"] for each in sorted(ours, key=lambda each: each["eventTime"])]
-
-    def conditions(self) -> set[str]:
-        types = ("MaintenancePlanned", "MaintenanceInProgress", "DrainInProgress", "Drained")
-        nodes = [self.place.node(host) for host in self.hosts]
-        return {each["type"] for node in nodes for each in node["status"]["conditions"] if each["type"] in types}
-
     def lease_holder(self) -> str | None:
         leases = {each["metadata"]["name"]: each for each in self.place.cluster.client.list(LEASE.rpartition("/")[0])}
         return leases.get(LEASE.rpartition("/")[2], {"spec": {}})["spec"].get("holderIdentity")
@@ -150,12 +137,13 @@ def play_of(playbook_: str, name: str) -> Json:
 
 
 def replace_roles(tasks: list[Json], instead: dict[str, list[Json]]) -> list[Json]:
-    """`tasks` with other ones in the place of some roles."""
+    """`tasks` with other ones in the place of some roles, whose other entry points are left out."""
     made: list[Json] = []
     for task in tasks:
         new = {key: replace_roles(task[key], instead) if key in ("block", "rescue") else task[key] for key in task}
         role = task.get(ROLES, {})
-        made += instead.get(role.get("name"), [new]) if not role.get("tasks_from") else [new]
+        name = role.get("name")
+        made += [] if name in instead and "tasks_from" in role else instead.get(name, [new])
     return made
 
 
@@ -232,7 +220,7 @@ def playbook(hops: int, tasks: list[Json]) -> list[Json]:
         choose = play_of("upgrade_hop.yml", "Choose the hosts of the hop")
         choose["tasks"] = GROUP
         upgrade = play_of("upgrade_hop.yml", "Upgrade the workers")
-        instead = {"evergreen.kubeadm.worker": [], "evergreen.kubeadm.kubelet": tasks}
+        instead = {"evergreen.kubeadm.worker": tasks}
         upgrade["tasks"] = replace_roles(upgrade["tasks"], instead)
         plays += [{**play, "vars": {"upgrade_hop_number": hop}} for play in (choose, upgrade)]
     end = play_of("upgrade.yml", "Prove, report, unlock")
@@ -248,7 +236,7 @@ def cordoned(workers: Workers) -> list[str]:
 
 
 def test_nobody_may_fail_by_default_and_the_next_run_goes_on(workers: Workers) -> None:
-    first = workers.run({"b": [1]}, **DEFAULTS, upgrade_node_conditions=True)
+    first = workers.run({"b": [1]}, **DEFAULTS)
     assert first.rc != 0, first.out
     assert first.begun == [("1", "a"), ("1", "b")]
     assert first.report["result"] == "failed"
@@ -261,10 +249,10 @@ def test_nobody_may_fail_by_default_and_the_next_run_goes_on(workers: Workers) -
     assert folder.stat().st_mode & 0o777 == 0o700
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in folder.iterdir())
     assert (folder / "disk.txt").is_file()
-    assert workers.lease_holder() is None and workers.conditions() == set()
-    assert workers.reasons("a") == ["UpgradeBegun", "UpgradeSucceeded"]
-    assert workers.reasons("b") == ["UpgradeBegun", "UpgradeFailed"]
-    assert workers.reasons("c") == []
+    assert workers.lease_holder() is None
+    steps = {node["name"]: [(each["name"], each["status"]) for each in node["steps"]] for node in first.report["nodes"]}
+    assert steps[workers.hosts[0]] == [("drain", "finished"), ("uncordon", "finished")]
+    assert steps[workers.hosts[1]] == [("drain", "finished")]
 
     second = workers.run({}, **DEFAULTS)
     assert second.rc == 0, second.out
@@ -274,15 +262,14 @@ def test_nobody_may_fail_by_default_and_the_next_run_goes_on(workers: Workers) -
 
 
 def test_one_may_fail_and_is_left_out_of_the_rest_of_the_run(workers: Workers) -> None:
-    run = workers.run({"a": [1]}, hops=2, **DEFAULTS, upgrade_max_failed_workers=1, upgrade_node_conditions=True)
+    run = workers.run({"a": [1]}, hops=2, **DEFAULTS, upgrade_max_failed_workers=1)
     assert run.begun == [("1", "a"), ("1", "b"), ("1", "c"), ("2", "b"), ("2", "c")], run.out
     assert run.report["result"] == "partial"
     assert run.rc != 0, "what was asked for was not done"
     (aside,) = run.report["set_aside"]
     assert aside["node"] == workers.hosts[0] and aside["step"] == "Install the kubelet" and aside["serving"] is True
     assert "except for 1 worker(s)" in run.out and workers.hosts[0] in run.out.partition("except for 1 worker(s)")[2]
-    assert cordoned(workers) == [] and workers.lease_holder() is None and workers.conditions() == set()
-    assert workers.reasons("a") == ["UpgradeBegun", "UpgradeSetAside"]
+    assert cordoned(workers) == [] and workers.lease_holder() is None
     assert {"name": "upgrade_max_failed_workers", "value": 1}.items() <= run.report["bypasses"][0].items()
     page = (workers.folder / "artifacts" / "upgrade-report.html").read_text()
     assert f"Set aside: {workers.hosts[0]}" in page
@@ -320,7 +307,6 @@ def test_the_other_of_a_batch_ends_its_turn_and_no_batch_follows(workers: Worker
     assert sorted(run.begun) == [("1", "a"), ("1", "b")], run.out
     assert run.rc != 0 and run.report["result"] == "failed"
     assert run.report["failure"]["host"] == workers.hosts[0]
-    assert workers.reasons("b") == ["UpgradeBegun", "UpgradeSucceeded"]
     assert cordoned(workers) == ["a"], "the one that failed is left as it was found, for who looks at it"
 
 

@@ -102,22 +102,25 @@ def test_mirror_pods_of_one_node(cluster: Cluster, unique: str) -> None:
             }
         )
     try:
-        api(cluster).annotate_pod(f"kube-scheduler-{names[0]}", {"test.example/a": "b"})
         found = api(cluster).mirror_pods(names[0])
-        listed = cluster.kubectl("get", "pod", "-n", "kube-system", f"kube-scheduler-{names[0]}", "-o", "json")
-        pod = json.loads(listed.stdout)
     finally:
         for name in names:
             cluster.kubectl("delete", "pod", "-n", "kube-system", f"kube-scheduler-{name}", "--force", "--wait=false")
-    assert found == {"kube-scheduler": MirrorPod("kube-scheduler", f"v1.35.4-{names[0]}", True, "x")}
-    assert pod["metadata"]["annotations"] == {
-        "kubernetes.io/config.mirror": "x",
-        "kubernetes.io/config.hash": "x",
-        "test.example/a": "b",
-    }
-    with pytest.raises(Refused) as caught:
-        api(cluster).annotate_pod("no-such-pod", {"test.example/a": "b"})
-    assert caught.value.status == 404
+    assert found == {"kube-scheduler": MirrorPod("kube-scheduler", f"v1.35.4-{names[0]}", True)}
+
+
+def test_internal_addresses_of_a_node(cluster: Cluster, unique: str) -> None:
+    addresses = [
+        {"type": "InternalIP", "address": "192.0.2.11"},
+        {"type": "Hostname", "address": "cp1"},
+        {"type": "InternalIP", "address": "2001:db8::11"},
+    ]
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": unique}, "status": {"addresses": addresses}}
+    cluster.apply(node)
+    try:
+        assert api(cluster).node_addresses(unique) == ["192.0.2.11", "2001:db8::11"]
+    finally:
+        cluster.kubectl("delete", "node", unique)
 
 
 def test_a_wrong_credential_is_refused_and_not_told(cluster: Cluster) -> None:

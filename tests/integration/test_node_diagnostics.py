@@ -70,9 +70,10 @@ TURN = {
             *(
                 [
                     {
-                        "name": "Begin the turn",
-                        ROLE: {"name": "evergreen.kubeadm.upgrade", "tasks_from": "lifecycle"},
-                        "vars": {"upgrade_lifecycle_step": "begun"},
+                        "name": "Begin the turn, as the renewal of the lock does",
+                        "ansible.builtin.set_fact": {
+                            "upgrade_renewed": {"started": "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%S.%fZ') }}"}
+                        },
                     }
                 ]
                 if when == "in"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import fcntl
-import json
+import shutil
 import subprocess
 import threading
 import typing as t
@@ -15,13 +15,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import yaml
-from test_plan_playbook import command
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import keys
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.apt import AptError, NodeRepository, Wanted
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.installed import Apt as AptPackages
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.installed import (
+    Installed,
+    Packages,
+    PackagesError,
+)
 from apt_place import Apt, Signer, needs_apt, package, signer
 from harness.modules import run_module
 from harness.programs import scratch_folder
@@ -282,54 +286,89 @@ def test_the_module_itself(apt: Apt, url: str, community: Signer) -> None:
     assert apt.versions("kubeadm") == ["1.35.4-1.1"]
 
 
-DPKG = "Package: {}\nStatus: install ok installed\nMaintainer: t\nArchitecture: all\nVersion: 1\nDescription: x\n\n"
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.mark.parametrize(
-    ("role", "task", "lock"),
-    [
-        ("node_prepare/tasks/apt.yml", "Download the kubelet", "var/cache/apt/archives/lock"),
-        ("node_prepare/tasks/apt.yml", "Hold the packages", "var/lib/dpkg/lock"),
-        ("kubelet/tasks/main.yml", "Hold the kubelet's package", "var/lib/dpkg/lock"),
-    ],
-)
-def test_a_task_of_a_role_waits_for_another_apt(
-    scratch: Path, apt: Apt, url: str, community: Signer, role: str, task: str, lock: str
-) -> None:
-    """The task itself, out of its role; what runs at the same time ends when the task has met it."""
+@pytest.fixture
+def packages(apt: Apt, url: str, community: Signer, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
+    """Those of two versions in a repository, and a node that has none of them."""
     place = Path(url[len("file://") :])
-    package(place, "kubelet", "1.35.4")
+    for version in ("1.34.4", "1.35.4"):
+        program = scratch / f"kubelet-{version}"
+        program.write_text(f"#!/bin/sh\necho Kubernetes v{version}\n")
+        program.chmod(0o755)
+        # dpkg takes one without a file of its own for replaced.
+        for name in ("kubeadm", "kubectl", "kubelet"):
+            package(place, name, version, {name: program})
     community.sign(place)
     have(apt, url)
-    admin = apt.root / "var/lib/dpkg"
-    (admin / "updates").mkdir()
-    (admin / "info").mkdir()
-    (admin / "available").touch()
-    if "dpkg" in lock:
-        (admin / "status").write_text("".join(DPKG.format(name) for name in ("kubeadm", "kubectl", "kubelet")))
-    (wanted,) = [each for each in yaml.safe_load((ROOT / "roles" / role).read_text()) if each["name"] == task]
-    variables = yaml.safe_load((ROOT / "roles/node_prepare/vars/main.yml").read_text())
-    variables |= {
-        "node_prepare_kubernetes_version": "1.35.4",
-        "node_prepare_allow_downgrade": False,
-        "node_prepare_parallel": 0,
-        "kubelet_package_manager": "apt",
+    for folder in (*(f"var/lib/dpkg/{name}" for name in ("updates", "info", "triggers")), "var/log/apt", "usr/bin"):
+        (apt.root / folder).mkdir(parents=True)
+    for program_ in ("dpkg-query", "sh"):
+        (apt.root / "usr/bin" / program_).symlink_to(str(shutil.which(program_)))
+    with apt.config.open("a") as config:
+        config.write(f'DPkg::Options {{ "--root={apt.root}"; "--force-not-root"; }};\n')
+    monkeypatch.setenv("DPKG_ADMINDIR", str(apt.root / "var/lib/dpkg"))
+    return of_version(apt, "1.35.4")
+
+
+def of_version(apt: Apt, version: str, *, downgrade: bool = False, check_mode: bool = False) -> Packages:
+    return AptPackages(Node(apt.root), version, Deadline(60), downgrade=downgrade, check_mode=check_mode)
+
+
+TOOLS = ["kubeadm", "kubectl"]
+
+
+def test_packages_are_installed_once_and_held(apt: Apt, packages: Packages) -> None:
+    assert of_version(apt, "1.35.4", check_mode=True).have(TOOLS, ["kubelet"])
+    assert packages.have(TOOLS, ["kubelet"])
+    assert packages.installed([*TOOLS, "kubelet"]) == {
+        "kubeadm": Installed("1.35.4", held=True),
+        "kubectl": Installed("1.35.4", held=True),
+        "kubelet": Installed("", held=True),
     }
-    env = {"APT_CONFIG": str(apt.config), "DPKG_ADMINDIR": str(admin)}
-    play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "environment": env, "tasks": [wanted]}
-    playbook = scratch / "play.yml"
-    playbook.write_text(json.dumps([play]))
-    argv, environment = command(playbook, scratch)
-    environment["PYTHONUNBUFFERED"] = "1"  # each line when it is said
-    seen = ""
+    assert packages.have(["kubelet"])
+    assert packages.installed(["kubelet"]) == {"kubelet": Installed("1.35.4", held=True)}
+    assert not packages.have(TOOLS, ["kubelet"])
+    assert not packages.have(["kubelet"])
+    assert not of_version(apt, "1.35.4", check_mode=True).have(["kubelet"])
+
+
+def test_a_kubelet_that_is_not_of_its_package_is_installed_again(apt: Apt, packages: Packages, scratch: Path) -> None:
+    packages.have(["kubelet"])
+    program = apt.root / "usr/bin/kubelet"
+    program.write_bytes((scratch / "kubelet-1.34.4").read_bytes())
+    assert packages.have(["kubelet"])
+    assert "v1.35.4" in program.read_text()
+
+
+def test_a_newer_version_stays_where_no_downgrade_is_wanted(apt: Apt, packages: Packages) -> None:
+    packages.have(["kubelet"])
+    with pytest.raises(PackagesError, match=r"kubelet of a newer version than 1\.34\.4"):
+        of_version(apt, "1.34.4").have(["kubelet"])
+    assert of_version(apt, "1.34.4", downgrade=True).have(["kubelet"])
+    assert "v1.34.4" in (apt.root / "usr/bin/kubelet").read_text()
+
+
+def test_a_version_that_is_not_there_is_named(apt: Apt, packages: Packages) -> None:
+    with pytest.raises(PackagesError, match=r"Version '1\.36\.0-\*' for 'kubelet' was not found"):
+        of_version(apt, "1.36.0").have(["kubelet"])
+
+
+@pytest.mark.parametrize("lock", ["var/cache/apt/archives/lock", "var/lib/dpkg/lock"])
+def test_another_package_manager_is_waited_for(
+    apt: Apt, packages: Packages, lock: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What installs waits for dpkg by itself; what holds does not.
+    if "dpkg" in lock:
+        packages.have(["kubelet"])
+        subprocess.run(["apt-mark", "unhold", "kubelet"], check=True, capture_output=True)
+    waits: list[float] = []
     with (apt.root / lock).open("w") as held:
         fcntl.lockf(held, fcntl.LOCK_EX)
-        process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert process.stdout is not None
-        for line in process.stdout:
-            seen += line
-            if "RETRYING" in line:
-                fcntl.lockf(held, fcntl.LOCK_UN)
-    assert process.wait() == 0, seen
-    assert "RETRYING" in seen
+
+        def wait(deadline: Deadline, seconds: float) -> None:
+            waits.append(seconds)
+            fcntl.lockf(held, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(Deadline, "sleep", wait)
+        assert packages.have(["kubelet"])
+    assert len(waits) == 1
+    assert packages.installed(["kubelet"]) == {"kubelet": Installed("1.35.4", held=True)}

@@ -19,17 +19,23 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import connect
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NAME, NAMESPACE
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import probe
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import availability
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import read
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_target, service_target
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_targets, service_target
 from harness.cluster import Cluster
 from harness.controller import controller
+from harness.process import wait_for
+from harness.tcp_proxy import TcpProxy
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers by the path: ``/ok``, ``/503``, ``/short`` (half a body), ``/hang``, ``/drip`` (a byte at a time)."""
+    """Answers by the path: ``/ok``, ``/503``, ``/short`` (half a body), ``/hang``, ``/drip`` (a byte at a time).
+
+    ``/gone`` is a watch whose history is gone.
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -41,6 +47,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 60:
                 self.wfile.write(bytes([byte]))
                 time.sleep(0.05)
+            return
+        if self.path.startswith("/gone"):
+            self.send_response(200)
+            self.end_headers()
+            event = '{"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}\n'
+            self.wfile.write(event.encode())
+            self.close_connection = True
             return
         self.send_response(503 if self.path == "/503" else 200)
         self.send_header("Content-Length", "10")
@@ -95,7 +108,7 @@ class Running:
         self._result: dict[str, t.Any] = {}
         targets: list[Target] = [service_target({"name": name, "url": url}) for name, url in urls.items()]
         if api:
-            targets.insert(0, api_target(connect(api), self.stop))
+            targets += api_targets(connect(api), self.stop)
         self._thread = threading.Thread(
             target=lambda: self._result.update(probe.run(targets, chosen, self.stop)), daemon=True
         )
@@ -277,10 +290,68 @@ def test_the_output_holds_whole_lines_at_any_moment(tmp_path: Path) -> None:
 def test_the_api_is_asked_with_the_credentials_of_the_kubeconfig(cluster: Cluster, tmp_path: Path) -> None:
     running = Running({}, settings(tmp_path, timeout_s=2), cluster.params)
     time.sleep(1.5)
-    api = running.end()["targets"]["api"]
-    assert 20 <= api["requests"] <= 34
-    assert (api["failed"], api["errors"]) == (0, {})
-    assert api["longest_gap_s"] < 1
+    targets = running.end()["targets"]
+    assert 20 <= targets["api"]["requests"] <= 34
+    assert [targets[name]["requests"] for name in ("api/watch", "api/list")] == [1, 2]
+    for name in ("api", "api/watch"):
+        assert (targets[name]["failed"], targets[name]["errors"]) == (0, {})
+        assert targets[name]["longest_gap_s"] < 1
+
+
+def test_a_watch_that_breaks_is_resumed(cluster: Cluster, tmp_path: Path) -> None:
+    with TcpProxy(cluster.url) as proxy:
+        running = Running({}, settings(tmp_path), {**cluster.params, "host": proxy.url})
+        for _time in range(3):
+            time.sleep(0.8)
+            proxy.cut()
+        time.sleep(0.8)
+        watch = running.end()["targets"]["api/watch"]
+    assert (watch["requests"], watch["failed"]) == (4, 0)
+    assert watch["longest_gap_s"] < 0.8
+
+
+def test_a_watch_that_is_not_resumed_has_failed(cluster: Cluster, tmp_path: Path) -> None:
+    with TcpProxy(cluster.url) as proxy:
+        running = Running({}, settings(tmp_path), {**cluster.params, "host": proxy.url})
+        time.sleep(0.8)
+        proxy._answers.clear()
+        proxy.cut()
+        time.sleep(1.6)
+        proxy.pass_answers()
+        time.sleep(0.8)
+        watch = running.end()["targets"]["api/watch"]
+    assert watch["errors"]["timeout"] >= 1
+    assert watch["requests"] == watch["failed"] + 2
+    assert 1.5 <= watch["longest_gap_s"] <= 3
+
+
+def test_a_watch_whose_history_is_gone_has_failed(tmp_path: Path) -> None:
+    with serving() as port:
+        target = service_target({"name": "watch", "url": f"http://127.0.0.1:{port}/gone?watch=true"})
+        stop = threading.Event()
+        threading.Timer(0.5, stop.set).start()
+        watch = probe.run([target._replace(watch=True)], settings(tmp_path), stop)["targets"]["service/watch"]
+    assert set(watch["errors"]) == {"http_410"}
+    assert watch["failed"] == watch["requests"] / 2 > 0
+
+
+def test_what_is_seen_of_the_lock_is_where_a_watch_is_resumed(cluster: Cluster, tmp_path: Path) -> None:
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+    }
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+    [_read, target, _list] = api_targets(connect(cluster.params), threading.Event())
+    lane = probe.WatchLane(target, 2.0, 1, lambda _line: None)
+    lane.ask()
+    wait_for("it stands", lambda: lane._stands, pause_s=0.02)
+    made = cluster.client.request("POST", path, body=lease)
+    try:
+        version = made["metadata"]["resourceVersion"]
+        wait_for("it is seen", lambda: lane._version == version, timeout_s=5, pause_s=0.02)
+    finally:
+        cluster.delete(f"{path}/{NAME}")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from control_plane import control_plane, remove, show, static_pod
+from control_plane import remove, show, static_pod
 from harness.cluster import Cluster
 from harness.modules import run_module
 from harness.objects import deployment, node
@@ -67,69 +67,6 @@ def shown(cluster: Cluster, component: str, *flags: str, **options: t.Any) -> t.
 # -- manifests, flags and gates
 
 
-def test_edits_by_hand_that_kubeadm_drops(place: Cluster) -> None:
-    edits = ("--v=6", "--kube-api-qps=200", "--leader-elect=false")
-    with shown(place, "kube-scheduler", *edits):
-        found = check(place).findings["static-pod-edited", SCHEDULER]
-        parts = [edit[2:].partition("=") for edit in edits]
-        given = [{"name": name, "value": value} for name, _equals, value in parts]
-        with configured(place, {"scheduler": {"extraArgs": given}}):
-            assert about(place, SCHEDULER) == {}
-    assert found["severity"] == "warning"
-    assert "by a patch: --kube-api-qps, --v;" in found["evidence"]
-    assert "with another value: --leader-elect" in found["evidence"]
-
-
-def audited(made: dict[str, t.Any]) -> None:
-    """With a proxy that kubeadm did not set: it sets those of all components."""
-    spec, main = made["spec"], made["spec"]["containers"][0]
-    spec["volumes"].append({"name": "audit", "hostPath": {"path": "/etc/audit"}})
-    main["volumeMounts"].append({"name": "audit", "mountPath": "/etc/audit", "readOnly": True})
-    main["env"] = [{"name": "GOGC", "value": "50"}, {"name": "HTTPS_PROXY", "value": "http://192.0.2.3:3128"}]
-
-
-def rationed(made: dict[str, t.Any]) -> None:
-    made["spec"]["containers"][0]["resources"]["limits"] = {"memory": "2Gi"}
-    made["spec"]["containers"][0]["livenessProbe"]["timeoutSeconds"] = 60
-
-
-def accompanied(made: dict[str, t.Any]) -> None:
-    made["spec"]["containers"].append({"name": "kms", "image": "kms.example/plugin:1"})
-    made["spec"]["hostAliases"] = [{"ip": "192.0.2.9", "hostnames": ["idp.example"]}]
-    made["metadata"]["annotations"]["prometheus.io/scrape"] = "true"
-
-
-@pytest.mark.parametrize(
-    ("edit", "told"),
-    [
-        (audited, "environment: GOGC, HTTPS_PROXY; mounts: /etc/audit"),
-        (rationed, "resources.limits.memory; livenessProbe.timeoutSeconds"),
-        (accompanied, "containers: kms; annotations: prometheus.io/scrape; hostAliases"),
-    ],
-)
-def test_edits_beside_flags(place: Cluster, edit: t.Callable[[dict[str, t.Any]], None], told: str) -> None:
-    """What the API server makes of an edit, such as a request of each limit, is no further edit."""
-    made = static_pod("kube-scheduler", PLANE, "v1.34.4")
-    edit(made)
-    try:
-        show(place, made)
-        found = check(place).findings["static-pod-edited", SCHEDULER]
-    finally:
-        show(place, static_pod("kube-scheduler", PLANE, "v1.34.4"))
-    assert found["evidence"].endswith(f"kubeadm-config; {told}")
-    assert about(place, SCHEDULER) == {}
-
-
-def test_arguments_of_etcd_that_were_never_applied(place: Cluster) -> None:
-    """kubeadm leaves etcd alone where its version stays, whatever the configuration says."""
-    with configured(
-        place, {"etcd": {"local": {"extraArgs": [{"name": "quota-backend-bytes", "value": "8589934592"}]}}}
-    ):
-        assert about(place, f"pod/kube-system/etcd-{PLANE}") == {"static-pod-behind-config": "warning"}
-        with shown(place, "etcd", "--quota-backend-bytes=8589934592"):
-            assert about(place, f"pod/kube-system/etcd-{PLANE}") == {}
-
-
 def test_arguments_that_the_next_etcd_does_not_know(place: Cluster) -> None:
     name = "experimental-compaction-batch-limit"
     with configured(place, {"etcd": {"local": {"extraArgs": [{"name": name, "value": "500"}]}}}):
@@ -141,8 +78,7 @@ def test_arguments_that_the_next_etcd_does_not_know(place: Cluster) -> None:
 def test_a_static_pod_that_is_not_ready(place: Cluster) -> None:
     with shown(place, "etcd", ready=False):
         found = about(place, f"pod/kube-system/etcd-{PLANE}")
-    # An annotation makes it so here, which kubeadm would not write.
-    assert found == {"static-pod-not-ready": "blocker", "static-pod-edited": "warning"}
+    assert found == {"static-pod-not-ready": "blocker"}
 
 
 def test_a_configuration_that_the_targets_kubeadm_cannot_read(place: Cluster) -> None:
@@ -173,20 +109,6 @@ def test_a_feature_gate_that_is_gone(place: Cluster) -> None:
         assert about(place, subject, "1.34.4", programs=list(asked.values())) == {}
         found = about(place, subject, programs=list(asked.values()))
     assert found == {"feature-gate-unknown": "blocker"}
-
-
-def test_a_balancer_and_api_servers_that_stop_at_once(place: Cluster) -> None:
-    subject = "kube-apiserver --shutdown-delay-duration"
-    address = f"127.0.0.1:{place.port}"
-    with control_plane(place, {OTHER: ("v1.34.4", f"localhost:{place.port}")}):
-        assert about(place, subject) == {}
-        with configured(place, {"controlPlaneEndpoint": "balancer.example:6443"}):
-            found = check(place).findings["no-shutdown-delay", subject]
-            assert (found["severity"], PLANE in found["evidence"], OTHER in found["evidence"]) == ("note", True, True)
-            delay = ("--shutdown-delay-duration=20s",)
-            with shown(place, "kube-apiserver", *delay, address=address):
-                assert PLANE not in check(place).findings["no-shutdown-delay", subject]["evidence"]
-        show(place, static_pod("kube-apiserver", PLANE, "v1.34.4", address=address))
 
 
 # -- versions

@@ -287,5 +287,5 @@ def test_a_kubelet_that_asks_the_balancer_while_api_servers_differ(made: tuple[C
     with control_plane(cluster, {OTHER: ("v1.34.4", f"localhost:{cluster.port}")}):
         assert found(cluster, root) == []
         ((id, severity, evidence),) = found(cluster, node)
-    assert (id, severity) == ("kubelet-server-not-local", "warning")
+    assert (id, severity) == ("kubelet-server-not-local", "note")
     assert f"https://{BALANCER}" in evidence

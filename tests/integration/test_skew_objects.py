@@ -31,8 +31,7 @@ EVERYWHERE = [{"operator": "Exists"}]
 
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster) -> t.Iterator[Cluster]:
-    config = {"scheduler": {"extraArgs": [{"name": "v", "value": "4"}]}}
-    with upgradable(cluster, PLANE, WORKER, config):
+    with upgradable(cluster, PLANE, WORKER, {}):
         cluster.apply(namespace(SHOP))
         yield cluster
         cluster.delete(f"/api/v1/namespaces/{SHOP}")
@@ -290,8 +289,6 @@ def test_flags_and_addons(shop: Cluster) -> None:
         for path in (f"{CONFIG_MAPS}/coredns", f"{CONFIG_MAPS}/kube-proxy"):
             remove(shop, path)
         remove(shop, "/apis/apps/v1/namespaces/kube-system/deployments/coredns")
-    behind = found["static-pod-behind-config", f"pod/kube-system/kube-scheduler-{PLANE}"]
-    assert "--v" in behind["evidence"]
     assert "3.29.1" in found["addon-not-supported", "addon/Calico"]["evidence"]
     assert "records" in found["coredns-plugin-unknown", "configmap/kube-system/coredns"]["evidence"]
     assert "resources" in found["coredns-customised", "deployment/kube-system/coredns"]["evidence"]

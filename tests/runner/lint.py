@@ -181,7 +181,8 @@ def _importer() -> bool:
     argv = [str(BIN / "python"), "-m", "galaxy_importer.main"]
     if archive is None:
         return False
-    status, said = run_and_keep([*argv, archive.name], cwd=DIST)
+    # Its own run of ansible-lint is less strict than ours, and an error where it takes two minutes.
+    status, said = run_and_keep([*argv, archive.name], cwd=DIST, env={"GALAXY_IMPORTER_RUN_ANSIBLE_LINT": "no"})
     # Plugins whose documentation cannot be read are an error to it, but not a reason to end with one.
     return status == 0 and not re.search(r"^ERROR\b", said, re.MULTILINE)
 

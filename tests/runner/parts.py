@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parts of the tests, in the order they are run in: quick ones first."""
+"""The parts of the tests, quick ones first."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import time
 import typing as t
@@ -30,9 +31,11 @@ def integration() -> Outcome:
     REPORTS.mkdir(parents=True, exist_ok=True)
     report = REPORTS / "integration.xml"
     report.unlink(missing_ok=True)
-    # Much of their time is waiting. The tests of a file share its clusters, so a file is not divided. They come in the
-    # order of their names: by the number of tests, the files of a few long ones would all be left for the end.
-    side_by_side = ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
+    # Much of their time is waiting; each worker has a control plane of its own, and ports for four (harness.process).
+    # The tests of a file share its clusters, so a file is not divided. They come in the order of their names: by the
+    # number of tests, the files of a few long ones would all be left for the end.
+    workers = min(4, (os.cpu_count() or 1) + 1)
+    side_by_side = [f"--numprocesses={workers}", "--dist=loadfile", "--no-loadscope-reorder"]
     status = run(
         [BIN / "python", "-m", "pytest", *side_by_side, "--durations=10", f"--junit-xml={report}", "tests/integration"]
     )
@@ -63,6 +66,11 @@ def molecule() -> Outcome:
                 say(f"not run: molecule {skipped}")
             break
     return outcome
+
+
+def build_lab() -> None:
+    """What molecule would build otherwise; a failure is its to report."""
+    run([BIN / "python", "-m", "lab", "build"])
 
 
 def without_playbook(step: str, said: str) -> bool:

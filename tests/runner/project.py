@@ -42,7 +42,9 @@ def run(argv: Sequence[str | Path], *, cwd: Path = ROOT, env: Mapping[str, str] 
         return 127
 
 
-def run_and_keep(argv: Sequence[str | Path], *, cwd: Path = ROOT) -> tuple[int, str]:
+def run_and_keep(
+    argv: Sequence[str | Path], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """Like `run`, and return what was printed too, errors in between."""
     command = [str(word) for word in argv]
     say(f"$ {shlex.join(command)}")
@@ -50,7 +52,7 @@ def run_and_keep(argv: Sequence[str | Path], *, cwd: Path = ROOT) -> tuple[int, 
     with subprocess.Popen(
         command,
         cwd=cwd,
-        env=environment(),
+        env=environment(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -44,18 +44,17 @@ def kubeadm(
     name: str = "cp1",
     certificates: Path = Path("/etc/kubernetes/pki"),
     more: str = "",
-    variables: dict[str, str] | None = None,
 ) -> str:
     """What a phase of `kubeadm init` says. Its program, its configuration and its dry runs are in `place`.
 
-    `more` is more of the ClusterConfiguration, `variables` more of the environment.
+    `more` is more of the ClusterConfiguration.
     """
     binary, config = place / "kubeadm", place / "kubeadm.yaml"
     if not binary.exists():
         binary.symlink_to(kube(version))
     config.write_text(CONFIG.format(version=version, name=name, certificates=certificates) + more)
     command = [str(binary), "init", "phase", *phase, "--config", str(config)]
-    environment = {**os.environ, "KUBEADM_INIT_DRYRUN_DIR": str(place), **(variables or {})}
+    environment = {**os.environ, "KUBEADM_INIT_DRYRUN_DIR": str(place)}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 

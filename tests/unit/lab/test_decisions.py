@@ -64,6 +64,8 @@ INVENTORY = {
     },
     "kube_control_plane": {"hosts": ["cp3"]},
     "lab_unmanaged": {"hosts": ["worker3"]},
+    "lab_single_control_plane": {"hosts": ["cp3"]},
+    "lab_single_worker": {"hosts": ["worker3"]},
     "lab_balancer": {"hosts": ["balancer"]},
 }
 
@@ -79,6 +81,13 @@ INVENTORY = {
             ["HTTPS_PROXY", "NO_PROXY"],
             id="what years leave behind",
         ),
+        pytest.param(
+            {"LAB_PROFILE": "single"},
+            {"cp3": "cp3", "worker3": "worker3"},
+            "/etc/kubernetes/pki",
+            [],
+            id="one node of each kind",
+        ),
     ],
 )
 def test_profile(environment: dict[str, str], names: dict[str, str], certificates: str, variables: list[str]) -> None:
@@ -88,8 +97,13 @@ def test_profile(environment: dict[str, str], names: dict[str, str], certificate
     assert [entry.partition("=")[0] for entry in lab.kubeadm_environment] == variables
 
 
+def test_external_etcd() -> None:
+    assert lab_of(INVENTORY, {}).etcd_endpoints == []
+    assert lab_of(INVENTORY, {"LAB_PROFILE": "external-etcd"}).etcd_endpoints == ["https://10.77.0.13:2379"]
+
+
 def test_a_profile_that_is_not_there() -> None:
-    with pytest.raises(LabError, match="clean or field"):
+    with pytest.raises(LabError, match="clean, field, single, external-etcd"):
         lab_of(INVENTORY, {"LAB_PROFILE": "fields"})
 
 

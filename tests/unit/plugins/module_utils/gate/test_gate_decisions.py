@@ -91,6 +91,22 @@ def test_a_good_cluster_meets_everything(condition: str, on: str | None) -> None
     assert bad(control_plane_look(), condition, node=on) == []
 
 
+@pytest.mark.parametrize(
+    ("renewed", "seen"),
+    [
+        ("2026-01-31T12:00:00.123456Z", []),
+        ("2026-01-31T12:00:00.122999Z", ["Lease renewed at 2026-01-31T12:00:00.122999Z, not since"]),
+        (None, ["Lease renewed at never, not since"]),
+    ],
+)
+def test_a_heartbeat_since_a_moment(renewed: str | None, seen: list[str]) -> None:
+    """One that came before the first look counts as well."""
+    look = control_plane_look()
+    look["heartbeats"] = look["first_heartbeats"] = {"w1": renewed} if renewed else {}
+    found = bad(look, "node_heartbeat", node="w1", heartbeat_after="2026-01-31T12:00:00.123Z")
+    assert [text.partition(" 2026-01-31T12:00:00.123Z")[0] for _subject, text in found] == seen
+
+
 @pytest.mark.parametrize("condition", [c for c in decisions.CONDITIONS if c != "workloads_ready"])
 def test_what_could_not_be_read_is_not_met(condition: str) -> None:
     part = decisions.NEEDS[condition][0]
@@ -143,7 +159,7 @@ def replaced(new: dict[str, t.Any]) -> t.Callable[[dict[str, t.Any]], None]:
         ("node_ready", "c1", change("nodes.0", node("c1", ready=False)), "Ready=Unknown (NodeStatusUnknown: gone)"),
         ("node_ready", None, change("nodes.2", node("w1", ready=False)), "Ready=Unknown"),
         ("node_ready", "c1", change("nodes.0.status", {}), "no condition Ready is reported"),
-        ("node_heartbeat", "w1", change("heartbeats.w1", "t0"), "not renewed since the gate began"),
+        ("node_heartbeat", "w1", change("heartbeats.w1", "t0"), "not since the gate began"),
         ("node_heartbeat", "w1", change("heartbeats", {}), "renewed at never"),
         (
             "kubelet_version",

@@ -27,11 +27,7 @@ def manifest(component: str, version: str = "1.34.4") -> dict[str, t.Any]:
 
 def mirror(component: str, on: str, version: str = "1.34.4") -> dict[str, t.Any]:
     """The mirror pod of the manifest, with what a kubelet adds."""
-    return mirrored(manifest(component, version), component, on)
-
-
-def mirrored(pod: dict[str, t.Any], component: str, on: str) -> dict[str, t.Any]:
-    """A manifest, changed into its mirror pod."""
+    pod = manifest(component, version)
     pod.pop("status", None)
     metadata, spec = pod["metadata"], pod["spec"]
     metadata["name"] = f"{component}-{on}"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -12,13 +13,16 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.api import parse_mirror_pods
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.decisions import UpgradeError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import (
+    CONTROL_PLANE_COMPONENTS,
     Evidence,
     Line,
     MirrorPod,
     Options,
     Ran,
+    StaticPod,
     Step,
 )
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swap import Outcome
 
 OLD = {
     "etcd": "3.6.5-0",
@@ -49,6 +53,9 @@ def evidence(tags: dict[str, str] | None = None, **changes: t.Any) -> Evidence:
         "api_server_ready": True,
         "mirror_pods": pods(tags),
         "cluster_version": "v1.35.4",
+        "differing": [],
+        "kubelet_running_version": "1.35.4",
+        "kubelet_installed_version": "1.35.4",
     }
     return Evidence(**{**values, **changes})
 
@@ -65,12 +72,44 @@ CASES: dict[str, tuple[Evidence, Options, list[str]]] = {
     "not begun": (
         evidence(OLD),
         OTHER,
-        ["kube-apiserver has v1.34.4", "kube-controller-manager", "kube-scheduler", "etcd has 3.6.5-0", "is v1.34.4"],
+        ["etcd has 3.6.5-0", "kube-apiserver has v1.34.4", "kube-controller-manager", "kube-scheduler", "is v1.34.4"],
     ),
     "only etcd done": (
         evidence({**OLD, "etcd": "3.6.6-0"}),
         OTHER,
         ["kube-apiserver has v1.34.4", "kube-controller-manager", "kube-scheduler", "is v1.34.4"],
+    ),
+    "another manifest of the same version": (
+        evidence(differing=["etcd", "kube-scheduler"]),
+        OTHER,
+        ["manifest of etcd is not the one of v1.35.4", "manifest of kube-scheduler is not the one of v1.35.4"],
+    ),
+    "kubeadm was not asked for the manifests": (evidence(differing=None), OTHER, []),
+    "the kubelet is the old one": (
+        evidence(kubelet_running_version="1.34.4"),
+        OTHER,
+        ["kubelet runs 1.34.4, and 1.35.4 is installed"],
+    ),
+    "no kubelet runs": (evidence(kubelet_running_version=""), OTHER, ["kubelet runs not, and 1.35.4 is installed"]),
+    "the kubelet follows later": (
+        evidence(kubelet_running_version="1.34.4", kubelet_installed_version="1.34.4"),
+        OTHER,
+        [],
+    ),
+    "a manifest is away": (
+        evidence({name: tag for name, tag in NEW.items() if name != "kube-scheduler"}),
+        OTHER,
+        ["the manifest of kube-scheduler is not there"],
+    ),
+    "rolled back": (
+        evidence({**OLD, "etcd": "3.6.6-0"}, expected_etcd_tag=""),
+        Options(target="v1.34.4", role="first_control_plane", rollback=True),
+        [],
+    ),
+    "not rolled back": (
+        evidence(differing=["kube-scheduler"]),
+        Options(target="v1.34.4", role="control_plane", rollback=True),
+        ["kube-apiserver has v1.35.4, not v1.34.4", "controller-manager", "scheduler", "is v1.35.4, not v1.34.4"],
     ),
     "one manifest left": (
         evidence({**NEW, "kube-scheduler": "v1.34.4"}),
@@ -115,7 +154,7 @@ CASES: dict[str, tuple[Evidence, Options, list[str]]] = {
         [],
     ),
     "control plane skipped by the user": (evidence(OLD), options(skip_phases=("control-plane",)), []),
-    "an earlier run did not succeed": (evidence(interrupted="v1.35.4"), OTHER, ["did not succeed"]),
+    "an earlier run did not succeed": (evidence(interrupted="v1.35.4"), OTHER, ["was interrupted"]),
     "an earlier run to another version": (evidence(interrupted="v1.34.5"), OTHER, []),
     "external etcd": (
         evidence({name: tag for name, tag in NEW.items() if name != "etcd"}, expected_etcd_tag=""),
@@ -140,7 +179,7 @@ CASES: dict[str, tuple[Evidence, Options, list[str]]] = {
     "worker whose run was cut off": (
         Evidence(control_plane=False, kubelet_running_version="1.35.4", interrupted="v1.35.4"),
         options("worker"),
-        ["did not succeed"],
+        ["was interrupted"],
     ),
 }
 
@@ -153,12 +192,38 @@ def test_judge(seen: Evidence, asked: Options, expected: list[str]) -> None:
         assert part in sentence
 
 
+def test_ready_conditions_do_not_count_after_a_swap() -> None:
+    seen = evidence(mirror_pods=pods(NEW, kube_scheduler=False))
+    assert decisions.judge(seen, OTHER, ready=False) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "needs"),
+    [
+        (evidence(), FIRST, False),
+        (evidence(kubelet_running_version="1.34.4"), FIRST, False),
+        (evidence(kubelet_running_version="1.34.4", interrupted="v1.35.4"), FIRST, True),
+        (evidence(kubelet_running_version="1.34.4", cluster_version="v1.34.4"), FIRST, True),
+        (evidence(kubelet_running_version="1.34.4", cluster_version="v1.34.4"), OTHER, False),
+        (evidence(differing=["etcd"]), OTHER, True),
+        (evidence(OLD), OTHER, True),
+        # It would upgrade again: kubeadm-config names the newer version still.
+        (evidence(NEW), Options(target="v1.34.4", role="first_control_plane", rollback=True), False),
+    ],
+)
+def test_needs_kubeadm(seen: Evidence, asked: Options, needs: bool) -> None:
+    assert decisions.needs_kubeadm(seen, asked) is needs
+
+
 @pytest.mark.parametrize(
     ("seen", "lags"),
     [
         (evidence(), False),
         (evidence(OLD), False),
         (evidence(api_server_version="v1.34.4"), True),
+        (evidence(api_server_version="v1.34.4", interrupted="v1.35.4"), False),
+        (evidence(api_server_version="v1.34.4", kubelet_running_version="1.34.4"), False),
+        (evidence(api_server_version="v1.34.4", differing=["etcd"]), False),
         (evidence(api_server_error="refused", mirror_pods=None), True),
         (evidence(cluster_version="v1.34.4"), False),
         (Evidence(control_plane=False), False),
@@ -208,6 +273,52 @@ def test_right_kubeadm() -> None:
     decisions.check_kubeadm("1.35.4", OTHER, "n1")
 
 
+BACK = Options(target="v1.34.4", role="control_plane", rollback=True)
+
+
+@pytest.mark.parametrize(
+    ("installed", "fits"),
+    [("1.34.4", True), ("1.34.6", True), ("1.35.4", True), ("1.34.3", False), ("1.36.0", False), ("", False)],
+)
+def test_kubeadm_of_a_rollback(installed: str, fits: bool) -> None:
+    assert decisions.composes(installed, BACK) is fits
+    if not fits:
+        with pytest.raises(UpgradeError, match=r"which does not deploy v1\.34\.4"):
+            decisions.check_kubeadm(installed, BACK, "n1")
+
+
+def test_the_kubelet_alone_is_rolled_back_with_any_kubeadm() -> None:
+    stays = replace(BACK, target="v1.35.4", skip_phases=("control-plane",))
+    decisions.check_kubeadm("1.34.4", stays, "n1")
+
+
+def static_pods(tag: str, emulated: str = "") -> dict[str, StaticPod]:
+    flags = {"emulated-version": emulated} if emulated else {}
+    return {name: StaticPod(f"/{name}.yaml", name, tag=tag, flags=flags) for name in CONTROL_PLANE_COMPONENTS}
+
+
+@pytest.mark.parametrize(
+    ("found", "kubelet", "refusal"),
+    [
+        (static_pods("v1.35.4", "1.34"), "1.34.4", ""),
+        (static_pods("v1.34.6"), "1.34.6", ""),
+        (static_pods("v1.34.4"), "", ""),
+        (static_pods("v1.35.4"), "", "kube-apiserver on n1 cannot be rolled back to v1.34.4: it runs v1.35.4 without"),
+        (static_pods("v1.35.4", "1.35"), "", "with --emulated-version=1.35"),
+        (static_pods("v1.36.0", "1.34"), "", "2 minors newer"),
+        (static_pods("v1.34.3"), "", "would be an upgrade"),
+        (static_pods("v1.35.4", "1.34"), "1.35.4", "kubelet that is installed on n1 is 1.35.4"),
+    ],
+)
+def test_rollback(found: dict[str, StaticPod], kubelet: str, refusal: str) -> None:
+    if not refusal:
+        decisions.check_rollback(found, kubelet, BACK, "n1")
+        return
+    with pytest.raises(UpgradeError) as failed:
+        decisions.check_rollback(found, kubelet, BACK, "n1")
+    assert refusal in failed.value.message
+
+
 @pytest.mark.parametrize(
     ("role", "version", "fails"),
     [
@@ -231,6 +342,11 @@ def test_cluster_version(role: str, version: str, fails: bool) -> None:
 def test_all_is_refused(name: str) -> None:
     with pytest.raises(UpgradeError, match="is refused"):
         decisions.check_options(options(ignore_preflight_errors=("CreateJob", name)))
+
+
+def test_a_worker_is_not_rolled_back() -> None:
+    with pytest.raises(UpgradeError, match="A worker has nothing"):
+        decisions.check_options(options("worker", rollback=True))
 
 
 @pytest.mark.parametrize(("verbosity", "fails"), [(-1, True), (0, False), (10, False), (11, True)])
@@ -283,7 +399,82 @@ def test_argv(asked: Options, expected: list[str]) -> None:
 def test_read_only_argv() -> None:
     assert decisions.plan_argv("kubeadm", FIRST) == ["kubeadm", "upgrade", "plan", "v1.35.4", "-o", "json"]
     assert decisions.plan_argv("kubeadm", options(**ALL))[6:] == [ALL_FLAGS[0], ALL_FLAGS[1], ALL_FLAGS[4]]
-    assert decisions.diff_argv("kubeadm", options(**ALL)) == ["kubeadm", "upgrade", "diff", "v1.35.4", ALL_FLAGS[0]]
+
+
+def test_argv_of_phases() -> None:
+    first, other = options("first_control_plane", **ALL), options(**ALL)
+    common = ["--kubeconfig=/k", "--v=10"]
+    assert decisions.preflight_argv("kubeadm", first) == [
+        *["kubeadm", "upgrade", "apply", "phase", "preflight", "v1.35.4", "--yes", "--kubeconfig=/k"],
+        *[ALL_FLAGS[1], "--v=10"],
+    ]
+    # This phase has no --kubeconfig.
+    assert decisions.preflight_argv("kubeadm", other) == [
+        *["kubeadm", "upgrade", "node", "phase", "preflight", ALL_FLAGS[1], "--v=10"]
+    ]
+    assert decisions.kubelet_argvs("kubeadm", first) == [
+        ["kubeadm", "upgrade", "apply", "phase", "kubelet-config", "v1.35.4", *common, "--patches=/p"],
+        ["kubeadm", "upgrade", "apply", "phase", "post-upgrade", "v1.35.4", *common],
+    ]
+    assert decisions.kubelet_argvs("kubeadm", other)[1] == [
+        "kubeadm",
+        "upgrade",
+        "node",
+        "phase",
+        "post-upgrade",
+        *common,
+    ]
+    skipped = options(skip_phases=("preflight", "kubelet-config", "post-upgrade"))
+    assert decisions.preflight_argv("kubeadm", skipped) == []
+    assert decisions.kubelet_argvs("kubeadm", skipped) == []
+    assert decisions.renew_argv("kubeadm", other) == ["kubeadm", "certs", "renew", "all", *common]
+    # Before 1.32 apply has no phases.
+    old = Options(target="v1.31.4", role="first_control_plane")
+    assert decisions.preflight_argv("kubeadm", old) == []
+    assert decisions.kubelet_argvs("kubeadm", old) == [["kubeadm", "upgrade", "node", "phase", "kubelet-config"]]
+
+
+def test_the_last_word_of_kubeadm() -> None:
+    assert decisions.argv("kubeadm", decisions.last_word(options(skip_phases=("addon",)), checked=True)) == [
+        *["kubeadm", "upgrade", "node", "--etcd-upgrade=false", "--skip-phases=addon,preflight"]
+    ]
+    assert decisions.last_word(options(skip_phases=("preflight",)), checked=True).skip_phases == ("preflight",)
+    assert decisions.last_word(options(), checked=False).skip_phases == ()
+    assert decisions.predicted_argv(BACK) == []
+    assert decisions.predicted_argv(options("worker")) == ["kubeadm", "upgrade", "node"]
+    assert decisions.predicted_argv(FIRST)[-1] == "--skip-phases=preflight"
+
+
+OUTCOME = Outcome(
+    swap_id="x",
+    purpose="v1.35.4",
+    outcome="put_back",
+    cause="kube-apiserver does not start: Error: unknown flag: --no-such-flag",
+    component="kube-apiserver",
+    logs="/l",
+    steps=[],
+    restarts={},
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message", "hint"),
+    [
+        (
+            OUTCOME,
+            (
+                "The swap to v1.35.4 on n1 failed: kube-apiserver does not start: Error: unknown flag: --no-such-flag. "
+                "The old manifests and the old kubelet are restored, and the node serves as before."
+            ),
+            "Its logs are in /l on n1. Correct the cause, then run this again.",
+        ),
+        (replace(OUTCOME, outcome="failed", component=""), "and they do not serve either.", "See /l, journalctl"),
+    ],
+)
+def test_a_swap_that_failed(outcome: Outcome, message: str, hint: str) -> None:
+    said, next_step = decisions.swap_failure(outcome, "n1")
+    assert message in said
+    assert hint in next_step
 
 
 def test_bypasses() -> None:
@@ -342,13 +533,13 @@ ROLLBACK = (
             ran(1, ROLLBACK, "To see the stack trace of this error execute with --v=5 or higher"),
             "control-plane/kube-apiserver",
             "failed in phase control-plane/kube-apiserver",
-            "its log, which is kept in /var/lib/evergreen-kubeadm/pod-logs where it wrote one",
+            "why the component did not come up",
         ),
         (
             ran(1, ROLLBACK),
             "control-plane/etcd",
             "kubeadm put the earlier manifests back.",
-            "its log, which is kept in",
+            "journalctl -u kubelet",
         ),
         (
             ran(1, "error: error execution phase control-plane: etcd cluster is not healthy"),
@@ -362,7 +553,7 @@ ROLLBACK = (
             "was ended in phase control-plane/etcd: it had not finished after 60 s. Its last lines: [upgrade/static",
             "what is done is not done twice",
         ),
-        (ran(None), "addon", "its exit code was not seen", "journalctl"),
+        (ran(2), "addon", "failed in phase addon (exit code 2): it wrote no error.", "journalctl"),
     ],
 )
 def test_failure(run: Ran, step: str, message: str, hint: str) -> None:
@@ -371,39 +562,27 @@ def test_failure(run: Ran, step: str, message: str, hint: str) -> None:
     assert hint in next_step
 
 
-def test_a_kubeadm_of_an_earlier_task_is_named_when_it_is_ended() -> None:
-    run = Ran(
-        ["/usr/bin/kubeadm", "upgrade", "node"], None, [], timed_out=True, attached=True, pid=4712, started=1769860800.0
-    )
-    message, _hint = decisions.failure(run, [], "n1", 1800.0)
-    assert message.startswith(
-        "kubeadm upgrade node on n1, started by an earlier task (process 4712, since 2026-01-31T12:00:00.000Z), was "
-        "ended: it had not finished after 1800 s."
-    )
-
-
 TASK = {"pid": 4711, "started": 1769860790.0}
-KUBEADM = {"pid": 4712, "started": 1769860800.0}
 
 
 @pytest.mark.parametrize(
-    ("holder", "kubeadm", "message", "hint"),
+    ("holder", "kubeadms", "message", "hint"),
     [
         (
             TASK,
-            KUBEADM,
+            [4712],
             "Another task (process 4711, since 2026-01-31T11:59:50.000Z) is still at work on n1: it had not ended",
             "ps -fp 4711,4712",
         ),
-        (TASK, KUBEADM, "60 s. kubeadm (process 4712, since 2026-01-31T12:00:00.000Z) runs.", "it is waited for"),
-        (TASK, {}, "after 60 s.", "end it with kill 4711 before"),
-        ({"pid": 4711}, {}, "Another task (process 4711) is still", "ps -fp 4711 "),
-        ({}, KUBEADM, "Another task is still at work on n1", "ps -fp 4712 "),
-        ({}, {}, "Another task is still at work on n1", "fuser -v /var/lib/evergreen-kubeadm/kubeadm-upgrade.lock"),
+        (TASK, [4712], "60 s. kubeadm upgrade (process 4712) runs.", "it is waited for"),
+        (TASK, [], "after 60 s.", "end it with kill 4711 before"),
+        ({"pid": 4711}, [], "Another task (process 4711) is still", "ps -fp 4711 "),
+        ({}, [4712], "kubeadm upgrade (process 4712) is still running on n1: it had not ended", "ps -fp 4712 "),
+        ({}, [], "Another task is still at work on n1", "fuser -v /var/lib/evergreen-kubeadm/kubeadm-upgrade.lock"),
     ],
 )
-def test_busy(holder: dict[str, t.Any], kubeadm: dict[str, t.Any], message: str, hint: str) -> None:
-    said, next_step = decisions.busy(holder, kubeadm, "n1", 60.2)
+def test_busy(holder: dict[str, t.Any], kubeadms: list[int], message: str, hint: str) -> None:
+    said, next_step = decisions.busy(holder, kubeadms, "n1", 60.2)
     assert message in said
     assert hint in next_step
     assert ("with kill" in next_step) == bool(holder)
@@ -445,7 +624,10 @@ def test_a_diff_of_manifests_has_what_changes_and_no_secrets() -> None:
      - --tls-private-key-file=/etc/kubernetes/pki/apiserver.key
      env:
      - name: LICENSE
-       value: {WORD}1
+       value: |-
+         line
+-        {WORD}1
++        {WORD}6
 -    - name: GREETING
 -      value: |-
 -        {WORD}2

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -275,20 +276,59 @@ def is_running(pid: str) -> bool:
     return state != "Z"
 
 
-def test_runner_streams_lines_and_keeps_a_note_until_success(tmp_path: Path) -> None:
+def test_runner_streams_lines(tmp_path: Path) -> None:
     run = runner(tmp_path)
+    run.acquire(Deadline(5))
     body = (
         "import sys, time\nprint('a')\ntime.sleep(0.6)\nprint('b', file=sys.stderr)\nprint('c', end='')\nsys.exit(3)\n"
     )
-    ran = run.run(program(tmp_path, body), "v1.35.4", Deadline(20))
-    assert (ran.rc, ran.timed_out, ran.attached) == (3, False, False)
+    ran = run.run(program(tmp_path, body), Deadline(20))
+    assert (ran.rc, ran.timed_out) == (3, False)
     assert ran.stream("stdout") == ["a", "c"]
     assert ran.stream("stderr") == ["b"]
     assert ran.lines[-1].at - ran.lines[0].at >= 0.3
-    assert run.unfinished()["target"] == "v1.35.4"
-    assert not run.is_alive(run.unfinished())
+    # Each run has its own lines, and the files those of all.
+    assert run.run(["/bin/echo", "d"], Deadline(20)).stream("stdout") == ["d"]
+    assert (run.folder / "kubeadm-upgrade.stdout").read_text() == "a\ncd\n"
+
+
+def test_the_note_of_an_upgrade_is_there_until_it_is_finished(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    run.begin("v1.35.4")
+    first = run.unfinished()
+    assert first["target"] == "v1.35.4"
+    run.begin("v1.35.4")
+    assert run.unfinished() == first
+    run.begin("v1.35.5")
+    assert run.unfinished()["target"] == "v1.35.5"
     run.finished()
     assert run.unfinished() == {}
+
+
+BACKUPS = "/etc/kubernetes/tmp/kubeadm-backup-manifests-2026-01-31"
+
+
+def test_a_manifest_that_an_interrupted_kubeadm_moved_away_is_restored(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    for folder, text in ((f"{BACKUPS}-1", "of last year"), (f"{BACKUPS}-2", "old"), (f"{BACKUPS}-3", "newest")):
+        put(tmp_path, f"{folder}/kube-apiserver.yaml", text)
+    put(tmp_path, "/etc/kubernetes/manifests/etcd.yaml", "etcd")
+    os.utime(run.node.path(f"{BACKUPS}-1"), (1, 1))
+    os.utime(run.node.path(f"{BACKUPS}-2"), (time.time() - 0.5, time.time() - 0.5))
+    missing = ["kube-apiserver.yaml", "kube-scheduler.yaml"]
+    # Without a note nobody knows why it is away.
+    assert run.restore_manifests(missing) == []
+    run.begin("v1.35.4")
+    assert run.restore_manifests(missing) == ["kube-apiserver.yaml"]
+    assert run.node.read("/etc/kubernetes/manifests/kube-apiserver.yaml") == "newest"
+
+
+def test_a_manifest_of_an_earlier_upgrade_is_not_restored(tmp_path: Path) -> None:
+    run = runner(tmp_path)
+    put(tmp_path, f"{BACKUPS}-1/kube-apiserver.yaml", "of last year")
+    os.utime(run.node.path(f"{BACKUPS}-1"), (1, 1))
+    run.begin("v1.35.4")
+    assert run.restore_manifests(["kube-apiserver.yaml"]) == []
 
 
 def test_runner_ends_the_whole_group_at_the_deadline(tmp_path: Path) -> None:
@@ -296,7 +336,8 @@ def test_runner_ends_the_whole_group_at_the_deadline(tmp_path: Path) -> None:
     # A shell is there at once, also on a busy machine; both processes ignore SIGTERM.
     script = "trap '' TERM; sleep 60 & echo $!; wait"
     begin = time.monotonic()
-    ran = run.run(["/bin/sh", "-c", script], "v1.35.4", Deadline(2))
+    run.acquire(Deadline(5))
+    ran = run.run(["/bin/sh", "-c", script], Deadline(2))
     assert (ran.rc, ran.timed_out) == (None, True)
     assert time.monotonic() - begin < 20
     # The kill went to all of them; a busy machine takes a moment to carry it out.
@@ -315,14 +356,23 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner 
 run = Runner(Node(Path(sys.argv[1])))
 run.acquire(Deadline(20))
 print("at work", flush=True)
-run.run(["/bin/sh", "-c", sys.argv[2]], "v1.35.4", Deadline(60))
+run.run([sys.argv[2], "-c", "sleep 60; :", "upgrade", "node"], Deadline(60))
 """
 
 
-def task(root: Path, script: str) -> subprocess.Popen[bytes]:
-    """The process of a task that has the lock and is about to run `script` as its kubeadm."""
+@pytest.fixture
+def kubeadm(tmp_path: Path) -> Path:
+    """A shell by the name of kubeadm, as a kubeadm is told by its command line."""
+    path = put(tmp_path, "/usr/bin/kubeadm")
+    shutil.copyfile("/bin/sh", path)
+    path.chmod(0o755)
+    return path
+
+
+def task(root: Path, kubeadm: Path) -> subprocess.Popen[bytes]:
+    """The process of a task that has the lock and runs kubeadm."""
     process = subprocess.Popen(
-        [sys.executable, "-c", TASK, str(root), script],
+        [sys.executable, "-c", TASK, str(root), str(kubeadm)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
@@ -330,50 +380,69 @@ def task(root: Path, script: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def kubeadm_of(run: Runner) -> dict[str, t.Any]:
+def kubeadm_of(run: Runner) -> int:
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        note = run.running()
-        if note:
-            return note
+        found = run.kubeadms()
+        if found:
+            return found[0]
         time.sleep(0.05)
     raise AssertionError("kubeadm did not start")
 
 
-def test_a_second_task_waits_for_the_first_and_names_it_at_its_deadline(tmp_path: Path) -> None:
+def test_a_second_task_waits_for_the_first_and_names_it_at_its_deadline(tmp_path: Path, kubeadm: Path) -> None:
     run = runner(tmp_path)
-    first = task(tmp_path, "sleep 60")
-    kubeadm = kubeadm_of(run)
+    first = task(tmp_path, kubeadm)
+    pid = kubeadm_of(run)
     begin = time.monotonic()
     with pytest.raises(Busy) as failed:
         run.acquire(Deadline(1))
     assert 1 <= time.monotonic() - begin < 10
     assert f"Another task (process {first.pid}, since 20" in failed.value.message
-    assert f"kubeadm (process {kubeadm['pid']}, since 20" in failed.value.message
+    assert f"kubeadm upgrade (process {pid}) runs" in failed.value.message
     assert f"kill {first.pid} before" in failed.value.hint
-    # The killed task's kubeadm goes on, and the lock is free at once.
     first.kill()
     first.wait()
-    assert run.acquire(Deadline(10)) == 0.0
-    assert run.running() == kubeadm
+    # Its kubeadm is not ended, and has the lock still, also where nothing can be told by its command line.
+    (tmp_path / "proc").unlink()
+    (tmp_path / "proc").mkdir()
+    with pytest.raises(Busy, match="Another task is still at work"):
+        Runner(Node(tmp_path)).acquire(Deadline(1))
+    (tmp_path / "proc").rmdir()
+    (tmp_path / "proc").symlink_to("/proc")
+    assert is_running(str(pid))
     # What it has moved away just now is not missing.
     assert missing_manifests(run.node) == []
-    ran = run.attach(kubeadm, Deadline(0))
-    assert (ran.timed_out, ran.attached, ran.pid, ran.started) == (True, True, kubeadm["pid"], kubeadm["started"])
-    assert not run.running()
+    threading.Timer(1, lambda: os.killpg(pid, signal.SIGKILL)).start()
+    assert 0.5 < Runner(Node(tmp_path)).acquire(Deadline(20)) < 15
     assert "kube-apiserver.yaml" in missing_manifests(run.node)
 
 
-def test_a_second_task_goes_on_when_the_first_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "waits"),
+    [
+        (["--v=5", "upgrade", "apply", "v1.35.4"], True),
+        (["upgrade", "node", "phase", "kubelet-config"], True),
+        (["upgrade", "plan"], False),
+        (["upgrade", "diff", "v1.35.4"], False),
+        (["certs", "renew", "all"], False),
+    ],
+)
+def test_a_kubeadm_that_a_person_started_is_waited_for(
+    tmp_path: Path, kubeadm: Path, words: list[str], waits: bool
+) -> None:
     run = runner(tmp_path)
-    first = task(tmp_path, "echo begun; sleep 3; echo done")
-    kubeadm = kubeadm_of(run)
-    threading.Timer(1, first.kill).start()
-    assert 0.5 < run.acquire(Deadline(20)) < 15
-    first.wait()
-    assert run.running() == kubeadm
-    ran = run.attach(kubeadm, Deadline(20))
-    assert (ran.timed_out, ran.stream("stdout")) == (False, ["begun", "done"])
+    person = subprocess.Popen([str(kubeadm), "-c", "sleep 60; :", *words], start_new_session=True)
+    try:
+        if not waits:
+            assert run.acquire(Deadline(5)) == 0.0
+            return
+        with pytest.raises(Busy) as failed:
+            run.acquire(Deadline(1))
+        assert f"kubeadm upgrade (process {person.pid}) is still running on" in failed.value.message
+    finally:
+        os.killpg(person.pid, signal.SIGKILL)
+        person.wait()
 
 
 def test_a_lock_without_a_name_is_waited_for_too(tmp_path: Path) -> None:
@@ -385,9 +454,3 @@ def test_a_lock_without_a_name_is_waited_for_too(tmp_path: Path) -> None:
         second.acquire(Deadline(0))
     assert failed.value.message.startswith("Another task is still at work on")
     assert "fuser -v" in failed.value.hint
-
-
-def test_a_note_of_another_process_is_not_alive(tmp_path: Path) -> None:
-    run = runner(tmp_path)
-    assert not run.is_alive({})
-    assert not run.is_alive({"pid": 1, "pid_started": "not this one"})

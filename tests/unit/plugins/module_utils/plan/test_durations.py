@@ -24,30 +24,30 @@ def run(*, drain_s: int = 10, failed: bool = False) -> list[Json]:
     return [
         event(0, "cp1", "run_started"),
         event(0, "cp1", "plan", data=plan),
-        event(0, "cp1", name="kubeadm"),
+        event(0, "cp1", name="upgrade"),
         event(100, "cp1", name="drain"),
         event(100 + drain_s, "cp1", status="finished"),
-        event(200, "cp2", name="kubeadm"),
+        event(200, "cp2", name="upgrade"),
         event(260, "cp2", status="failed" if failed else "finished"),
         event(300, "w1", name="drain"),
-        event(300 + drain_s, "w1", name="kubelet"),
+        event(300 + drain_s, "w1", name="packages"),
     ]
 
 
 def test_steps_are_measured_by_kind_of_node() -> None:
     measured = measured_steps([run()])
     assert measured == {
-        ("kubeadm", "first_control_plane"): [100.0],
+        ("upgrade", "first_control_plane"): [100.0],
         ("drain", "first_control_plane"): [10.0],
-        ("kubeadm", "control_plane"): [60.0],
+        ("upgrade", "control_plane"): [60.0],
         ("drain", "worker"): [10.0],
     }
 
 
 def test_what_failed_or_was_cut_off_is_no_measurement() -> None:
     measured = measured_steps([run(failed=True)])
-    assert ("kubeadm", "control_plane") not in measured
-    assert ("kubelet", "worker") not in measured
+    assert ("upgrade", "control_plane") not in measured
+    assert ("packages", "worker") not in measured
 
 
 def test_several_runs_give_their_median() -> None:
@@ -55,7 +55,7 @@ def test_several_runs_give_their_median() -> None:
     parts = {(part["step"], part["kind"]): part for part in estimate(HOPS, journals)["parts"]}
     drain = parts["drain", "worker"]
     assert (drain["seconds_each"], drain["count"], drain["samples"], drain["source"]) == (20.0, 1, 3, "measured")
-    assert parts["kubeadm", "control_plane"]["seconds"] == 120.0  # two of them, 60 s each
+    assert parts["upgrade", "control_plane"]["seconds"] == 120.0  # two of them, 60 s each
 
 
 def test_without_a_journal_everything_is_called_a_guess() -> None:
@@ -83,18 +83,18 @@ def test_the_share_that_was_measured_is_told() -> None:
 
 def test_only_the_node_that_is_to_apply_applies() -> None:
     counts = {(p["step"], p["kind"]): p["count"] for p in estimate([*HOPS, *HOPS], [])["parts"]}
-    assert counts["kubeadm", "first_control_plane"] == 2
-    assert counts["kubeadm", "control_plane"] == 4
+    assert counts["upgrade", "first_control_plane"] == 2
+    assert counts["upgrade", "control_plane"] == 4
     assert counts["prepare", "worker"] == 2
     later = {(p["step"], p["kind"]): p["count"] for p in estimate([{**HOPS[0], "applies_on": None}], [])["parts"]}
-    assert later["kubeadm", "control_plane"] == 3
-    assert ("kubeadm", "first_control_plane") not in later
+    assert later["upgrade", "control_plane"] == 3
+    assert ("upgrade", "first_control_plane") not in later
 
 
 def test_only_kubelets_that_are_upgraded_are_drained_for() -> None:
     hop = {**HOPS[0], "kubelets": ["cp1", "w1"]}
     counts = {(p["step"], p["kind"]): p["count"] for p in estimate([hop], [])["parts"]}
-    assert counts["kubeadm", "control_plane"] == 2
+    assert counts["upgrade", "control_plane"] == 2
     assert counts["drain", "first_control_plane"] == 1
     assert counts["drain", "worker"] == 1
     assert ("drain", "control_plane") not in counts
@@ -105,7 +105,15 @@ def test_a_kubelet_that_is_replaced_in_place_takes_no_drain() -> None:
     counts = {(p["step"], p["kind"]): p["count"] for p in estimate([kept], [])["parts"]}
     assert ("drain", "first_control_plane") not in counts and ("drain", "worker") not in counts
     assert counts["drain", "control_plane"] == 2
-    assert counts["kubelet", "first_control_plane"] == counts["gate_kubelet", "worker"] == 1
+    assert counts["packages", "first_control_plane"] == counts["gate", "worker"] == 1
+    assert counts["gate", "control_plane"] == 4
+
+
+def test_a_kubelet_that_comes_later_is_upgraded_on_its_own() -> None:
+    hop = {**HOPS[0], "kubelets_later": ["cp2", "cp3"]}
+    counts = {(p["step"], p["kind"]): p["count"] for p in estimate([hop], [])["parts"]}
+    assert (counts["upgrade", "control_plane"], counts["gate", "control_plane"]) == (4, 8)
+    assert (counts["upgrade", "first_control_plane"], counts["drain", "control_plane"]) == (1, 2)
 
 
 def test_nothing_to_do_takes_no_time() -> None:

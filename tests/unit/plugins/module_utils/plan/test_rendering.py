@@ -221,7 +221,7 @@ def test_the_page_leads_to_the_findings() -> None:
     assert "| swap-on | node/w0 | it \\| is fine |" in page
     assert "1.36 is \\<new>." in page
     assert "Source: <https://k8s.io/>" in page
-    assert "| kubeadm | first control plane | 2 |" in page
+    assert "| upgrade | first control plane | 2 |" in page
 
 
 @pytest.mark.parametrize(

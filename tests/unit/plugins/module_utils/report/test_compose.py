@@ -58,7 +58,7 @@ WHOLE = [
     step(3.5, "w1", "prepare"),
     step(5, "w1", status="finished"),
     step(10, "cp1", "upgrade"),
-    step(70.25, "cp1", status="finished"),
+    step(70.25, "cp1", name="upgrade", status="finished", data={"restarts": {"etcd": 1}}),
     step(71, "w1", "drain"),
     step(80, "w1", "kubelet"),
     step(90, "w1", status="finished"),
@@ -91,6 +91,7 @@ def test_succeeded() -> None:
             "role": "control_plane",
             "from": "v1.34.4",
             "to": "v1.35.4",
+            "restarts": {"etcd": 1},
             "steps": [
                 {"name": "prepare", "started": at(3), "finished": at(10), "duration_s": 7.0, "status": "finished"},
                 {
@@ -107,6 +108,7 @@ def test_succeeded() -> None:
             "role": "worker",
             "from": "v1.34.4",
             "to": "v1.35.4",
+            "restarts": {},
             "steps": [
                 {"name": "prepare", "started": at(3.5), "finished": at(5), "duration_s": 1.5, "status": "finished"},
                 {"name": "drain", "started": at(71), "finished": at(80), "duration_s": 9.0, "status": "finished"},
@@ -115,7 +117,7 @@ def test_succeeded() -> None:
         },
     ]
     nothing: Json = {"requests": 0, "failed": 0, "longest_gap_s": None, "failures": [], "failed_seconds": []}
-    assert report["availability"] == {"api": nothing, "services": {}, "measured_until": None}
+    assert report["availability"] == {"api": nothing, "clients": {}, "services": {}, "measured_until": None}
     assert report["evictions"] == {"pods": 0, "total": 0, "per_pod": 0.0, "minimum": 0.0, "moves": []}
 
 
@@ -189,6 +191,29 @@ def test_stopped() -> None:
     failed = compose([*stopped, event(32, "cp1", "run_failed", data={"message": "the hook post_run failed"})], [])
     assert (failed["result"], failed["stop"]) == ("failed", None)
     assert failed["failure"]["message"] == "the hook post_run failed"
+
+
+def test_tasks_of_a_step_that_follow_each_other_are_one() -> None:
+    parts = [
+        step(10, "cp1", "gate"),
+        step(11, "cp1", "gate", status="finished"),
+        step(12, "cp1", "upgrade"),
+        step(20, "cp1", "upgrade", status="finished", data={"restarts": {"etcd": 1, "kube-apiserver": 1}}),
+        step(21, "cp1", "upgrade"),
+        step(25, "cp1", "upgrade", status="failed", data={"message": "no", "restarts": {"kube-apiserver": 2}}),
+        step(30, "cp1", "upgrade"),
+        step(40, "cp1", "upgrade", status="finished"),
+        step(41, "cp1", "gate"),
+    ]
+    node = compose([*begin(), *parts], [])["nodes"][0]
+    assert [(one["name"], one["status"]) for one in node["steps"]] == [
+        ("gate", "finished"),
+        ("upgrade", "failed"),
+        ("upgrade", "finished"),
+        ("gate", "interrupted"),
+    ]
+    assert node["steps"][1]["started"] == at(12)
+    assert node["restarts"] == {"etcd": 1, "kube-apiserver": 3}
 
 
 def test_a_step_that_is_said_to_fail_twice_is_one_step() -> None:
@@ -287,16 +312,36 @@ def test_availability() -> None:
         {"time": at(1.5), "target": "api", "error": "http_403", "message": "HTTP 403", "after_s": 0.01},
         {"time": at(2), "target": "api", "requests": 19, "failed": 1, "gap_s": 0.4},
         {"time": at(2), "target": "service/web", "requests": 20, "failed": 0, "gap_s": 0.06},
+        {"time": at(1.2), "target": "api/watch", "error": "closed", "message": "EOF", "after_s": 0.02},
+        {"time": at(1.9), "target": "api/watch", "requests": 2, "failed": 1, "gap_s": 0.7},
+        {"time": at(2), "target": "api/list", "requests": 1, "failed": 0, "gap_s": 1.0},
         {"time": at(3), "target": "api", "requests": 2, "failed": 0, "gap_s": 0.05, "end": "stop_file"},
         {"target": 7},
     ]
+    broken = {"time": at(1.2), "error": "closed", "message": "EOF", "after_s": 0.02}
     assert availability(lines) == {
         "api": {
-            "requests": 41,
-            "failed": 1,
+            "requests": 44,
+            "failed": 2,
             "longest_gap_s": 0.4,
-            "failures": [{"time": at(1.5), "error": "http_403", "message": "HTTP 403", "after_s": 0.01}],
-            "failed_seconds": [{"time": at(2), "requests": 19, "failed": 1}],
+            "failures": [
+                {**broken, "message": "watch: EOF"},
+                {"time": at(1.5), "error": "http_403", "message": "HTTP 403", "after_s": 0.01},
+            ],
+            "failed_seconds": [
+                {"time": at(1.9), "requests": 2, "failed": 1},
+                {"time": at(2), "requests": 19, "failed": 1},
+            ],
+        },
+        "clients": {
+            "watch": {
+                "requests": 2,
+                "failed": 1,
+                "longest_gap_s": 0.7,
+                "failures": [broken],
+                "failed_seconds": [{"time": at(1.9), "requests": 2, "failed": 1}],
+            },
+            "list": {"requests": 1, "failed": 0, "longest_gap_s": 1.0, "failures": [], "failed_seconds": []},
         },
         "services": {
             "web": {"requests": 20, "failed": 0, "longest_gap_s": 0.06, "failures": [], "failed_seconds": []},

@@ -88,6 +88,22 @@ def test_tiles(requests: int, failed: int, state: str, share: str) -> None:
     assert (tile["state"], tile["share"]) == (state, share)
 
 
+def test_clients_of_the_api_have_tiles_and_their_failures_are_shown_once() -> None:
+    time = "2026-01-31T12:00:01Z"
+    lines = [
+        {"time": time, "target": target, "requests": 1, "failed": failed, "gap_s": 0.1}
+        for target, failed in (("api", 0), ("api/watch", 1), ("service/web", 0))
+    ]
+    failure = {"time": time, "target": "api/watch", "error": "refused", "message": "refused", "after_s": 0.1}
+    shown = page(compose([{"time": time, "host": "a", "event": "run_started"}], [*lines, failure]))
+    assert [(tile["name"], tile["kind"], tile["failed"]) for tile in shown["tiles"]] == [
+        ("API", "Kubernetes API", "1"),
+        ("API, watch", "Kubernetes API", "1"),
+        ("web", "Service", "0"),
+    ]
+    assert [(one["target"], one["message"]) for one in shown["failed_requests"]] == [("API", "watch: refused")]
+
+
 @pytest.mark.parametrize(
     "before, after, last, expected",
     [

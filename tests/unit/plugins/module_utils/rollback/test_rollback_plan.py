@@ -143,19 +143,72 @@ def test_another_patch_while_it_soaks() -> None:
     assert ids(made) == []
 
 
-def test_kubelets_go_first_and_workers_before_the_control_plane() -> None:
+def test_kubelets_of_workers_go_first_and_the_others_with_their_control_plane() -> None:
     workers = (node("w1", "v1.35.4"), node("w2", "v1.34.4"), node("w3", "v1.34.4", cordoned=True))
     found = cluster({"c1": EMULATING}, *workers, kubelet="v1.35.4")
     assert ids(plan(found)) == ["rollback-kubelet-newer"] * 2
     made = plan(found, kubelets=True)
-    assert made["kubelets"] == ["w3", "w1", "c1"]
+    assert (made["kubelets"], made["workers"], made["control_plane"]) == (["w3", "w1", "c1"], ["w3", "w1"], ["c1"])
     assert ids(made) == []
+
+
+@pytest.mark.parametrize(
+    ("kubelet", "server", "blocked"),
+    [
+        ("v1.35.4", "https://192.0.2.1:6443", False),
+        ("v1.35.4", "https://127.0.0.1:6443", False),
+        ("v1.35.4", "https://balancer.example:6443", True),
+        ("v1.35.4", "", True),
+        # Within a minor no API server is too old for it.
+        ("v1.34.9", "https://balancer.example:6443", False),
+    ],
+)
+def test_a_kubelet_that_would_meet_an_older_api_server(kubelet: str, server: str, blocked: bool) -> None:
+    found = cluster({"c1": EMULATING, "c2": EMULATING}, kubelet=kubelet)
+    for each in found.pods:
+        if each["metadata"]["labels"]["component"] == "kube-apiserver":
+            number = each["spec"]["nodeName"][1:]
+            each["spec"]["containers"][0]["command"].append(f"--advertise-address=192.0.2.{number}")
+    servers = {"c1": server, "c2": "https://192.0.2.2:6443"}
+    made = plan(found, kubelets=True, kubelet_servers=servers)
+    assert [(each["id"], each["subject"]) for each in made["findings"]] == (
+        [("rollback-kubelet-newer", "node/c1")] if blocked else []
+    )
+    assert ids(plan(found, kubelets=True, control_plane=False)) == []
+
+
+def test_the_only_api_server_may_be_reached_by_any_name() -> None:
+    found = cluster({"c1": EMULATING}, kubelet="v1.35.4")
+    assert ids(plan(found, kubelets=True, kubelet_servers={"c1": "https://api.example:6443"})) == []
+
+
+@pytest.mark.parametrize(
+    ("planes", "target", "request_", "version", "emulated"),
+    [
+        (EMULATING, "1.34.4", {}, "1.34.4", ""),
+        # To another patch of the newer minor: the rollback to the older one stays possible.
+        (EMULATING, "1.35.1", {}, "1.35.1", "1.34"),
+        (("v1.35.4", "kube=1.34"), "1.35.1", {}, "1.35.1", "kube=1.34"),
+        (NEW, "1.35.1", {}, "1.35.1", ""),
+        (OLD, "1.34.4", {}, "1.34.4", ""),
+        # Kubelets alone: the control plane stays what it is.
+        (EMULATING, "1.34.4", {"control_plane": False, "kubelets": True}, "1.35.4", "1.34"),
+    ],
+)
+def test_what_the_control_plane_of_a_node_is_to_be(
+    planes: tuple[str, str], target: str, request_: Json, version: str, emulated: str
+) -> None:
+    (entry,) = plan(cluster({"c1": planes}), target, **request_)["nodes"]
+    assert entry["kubernetes_version"] == version
+    assert entry["extra_flags"] == ({c: {"emulated-version": emulated} for c in COMPONENTS} if emulated else {})
 
 
 def test_kubelets_alone_go_as_far_as_the_policy_lets_them() -> None:
     found = cluster({"c1": NEW}, node("w1", "v1.35.4"), kubelet="v1.35.4")
     made = plan(found, control_plane=False, kubelets=True)
-    assert (made["kubelets"], made["control_plane"], made["config_needed"]) == (["w1", "c1"], [], False)
+    assert (made["kubelets"], made["config_needed"]) == (["w1", "c1"], False)
+    assert (made["workers"], made["control_plane"]) == (["w1"], ["c1"])
+    assert made["summary"][0] == "rollback to 1.34.4: kubelets w1, c1; control plane none"
     assert ids(made) == []
     assert ids(plan(found, "1.32.9", control_plane=False, kubelets=True)) == []
     assert ids(plan(found, "1.31.9", control_plane=False, kubelets=True)) == ["rollback-kubelet-too-old"]

@@ -43,6 +43,11 @@ def test_hooks_of_the_page() -> None:
 def test_every_hook_has_its_place() -> None:
     files = [*(ROOT / "playbooks").glob("upgrade*.yml"), *(ROOT / "roles/upgrade/tasks").glob("*.yml")]
     found = [name for file in files for name in re.findall(r"upgrade_hook: (\w+)", file.read_text(encoding="utf-8"))]
+    values = yaml.safe_load((ROOT / "roles/upgrade/vars/main.yml").read_text(encoding="utf-8"))
+    lists = [
+        value for name, value in values.items() if name.startswith(("upgrade_hooks_before", "upgrade_hooks_after"))
+    ]
+    found += [name for value in lists for name in re.findall(r"'((?:pre|post)_\w+)'", value)]
     assert sorted(found) == sorted(set(HOOKS) - OF_A_ROLE)
 
 

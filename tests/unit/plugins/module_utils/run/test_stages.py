@@ -28,6 +28,8 @@ def hop(control_plane: list[str], workers: list[str], **more: t.Any) -> Json:
         "to": "1.35.4",
         "control_plane": control_plane,
         "workers": workers,
+        "kubelets": control_plane + workers,
+        "kubelets_later": [],
         "apply_needed": False,
         **more,
     }
@@ -48,8 +50,12 @@ def walked(plan: list[Json], cluster: list[Json], stage: str, here: list[str] | 
     return course(plan, cluster, stage, here=EVERYONE if here is None else here, members=PLANES)
 
 
-NOTHING = Groups([], [], [], [])
-WHOLE = Groups(PLANES, EVERYONE, PLANES, WORKERS)
+def acted(members: list[str], nodes_: list[str], control_plane: list[str], workers: list[str]) -> Groups:
+    return Groups(members, nodes_, control_plane, [], workers)
+
+
+NOTHING = acted([], [], [], [])
+WHOLE = acted(PLANES, EVERYONE, PLANES, WORKERS)
 FRESH = [hop(PLANES, WORKERS, apply_needed=True)]
 FIRST_DONE = [hop(PLANES[1:], WORKERS)]
 PLANES_DONE = [hop([], WORKERS)]
@@ -62,27 +68,27 @@ ADDONS_LEFT = [hop(["c1"], [], apply_needed=True)]
     [
         (FRESH, [], NONE, WHOLE, False),
         (FRESH, [], "plan", NOTHING, True),
-        (FRESH, [], "backup", Groups(PLANES, [], [], []), True),
-        (FRESH, [], "prepare", Groups(PLANES, EVERYONE, [], []), True),
-        (FRESH, [], "control_plane_first", Groups(PLANES, EVERYONE, ["c1"], []), True),
-        (FRESH, [], "control_plane", Groups(PLANES, EVERYONE, PLANES, []), True),
-        (FRESH, [], "workers_first", Groups(PLANES, EVERYONE, PLANES, ["w1"]), True),
+        (FRESH, [], "backup", acted(PLANES, [], [], []), True),
+        (FRESH, [], "prepare", acted(PLANES, EVERYONE, [], []), True),
+        (FRESH, [], "control_plane_first", acted(PLANES, EVERYONE, ["c1"], []), True),
+        (FRESH, [], "control_plane", acted(PLANES, EVERYONE, PLANES, []), True),
+        (FRESH, [], "workers_first", acted(PLANES, EVERYONE, PLANES, ["w1"]), True),
         (FRESH, [], "hop", WHOLE, False),
         # A stage that is over is not walked again, and what follows it is not begun.
         (FIRST_DONE, ["c1"], "control_plane_first", NOTHING, True),
-        (FIRST_DONE, ["c1"], "control_plane", Groups(PLANES, [*PLANES[1:], *WORKERS], PLANES[1:], []), True),
+        (FIRST_DONE, ["c1"], "control_plane", acted(PLANES, [*PLANES[1:], *WORKERS], PLANES[1:], []), True),
         (PLANES_DONE, PLANES, "control_plane_first", NOTHING, True),
         (PLANES_DONE, PLANES, "control_plane", NOTHING, True),
-        (PLANES_DONE, PLANES, "workers_first", Groups(PLANES, WORKERS, [], ["w1"]), True),
+        (PLANES_DONE, PLANES, "workers_first", acted(PLANES, WORKERS, [], ["w1"]), True),
         (WORKER_DONE, [*PLANES, "w1"], "workers_first", NOTHING, True),
-        (WORKER_DONE, [*PLANES, "w1"], "hop", Groups(PLANES, ["w2"], [], ["w2"]), False),
+        (WORKER_DONE, [*PLANES, "w1"], "hop", acted(PLANES, ["w2"], [], ["w2"]), False),
         # The first node was killed in the middle: kubeadm-config is moved, and the node is still in the plan.
-        ([hop(PLANES, WORKERS)], [], "control_plane_first", Groups(PLANES, EVERYONE, ["c1"], []), True),
+        ([hop(PLANES, WORKERS)], [], "control_plane_first", acted(PLANES, EVERYONE, ["c1"], []), True),
         # All nodes are done and the addons are not.
-        (ADDONS_LEFT, EVERYONE, "control_plane_first", Groups(PLANES, ["c1"], ["c1"], []), False),
+        (ADDONS_LEFT, EVERYONE, "control_plane_first", acted(PLANES, ["c1"], ["c1"], []), False),
         # Nothing comes after the stage.
-        ([hop(PLANES, [])], [], "control_plane", Groups(PLANES, PLANES, PLANES, []), False),
-        ([hop([], ["w2"])], [*PLANES], "workers_first", Groups(PLANES, ["w2"], [], ["w2"]), False),
+        ([hop(PLANES, [])], [], "control_plane", acted(PLANES, PLANES, PLANES, []), False),
+        ([hop([], ["w2"])], [*PLANES], "workers_first", acted(PLANES, ["w2"], [], ["w2"]), False),
         ([], EVERYONE, "plan", NOTHING, False),
         ([], EVERYONE, NONE, NOTHING, False),
     ],
@@ -97,10 +103,10 @@ def test_course(plan: list[Json], done: list[str], stage: str, expected: Groups,
     ("stage", "workers", "expected", "stops"),
     [
         ("hop", WORKERS, WHOLE, True),
-        ("workers_first", WORKERS, Groups(PLANES, EVERYONE, PLANES, ["w1"]), True),
+        ("workers_first", WORKERS, acted(PLANES, EVERYONE, PLANES, ["w1"]), True),
         # A hop without workers is walked, and the next one too.
-        ("workers_first", [], Groups(PLANES, PLANES, PLANES, []), False),
-        ("control_plane", [], Groups(PLANES, PLANES, PLANES, []), True),
+        ("workers_first", [], acted(PLANES, PLANES, PLANES, []), False),
+        ("control_plane", [], acted(PLANES, PLANES, PLANES, []), True),
         (NONE, WORKERS, WHOLE, False),
     ],
 )
@@ -113,10 +119,10 @@ def test_course_of_several_hops(stage: str, workers: list[str], expected: Groups
 @pytest.mark.parametrize(
     ("here", "stage", "expected", "stops"),
     [
-        (["w2"], "workers_first", Groups([], ["w2"], [], ["w2"]), False),
-        (WORKERS, "workers_first", Groups([], WORKERS, [], ["w1"]), True),
+        (["w2"], "workers_first", acted([], ["w2"], [], ["w2"]), False),
+        (WORKERS, "workers_first", acted([], WORKERS, [], ["w1"]), True),
         (["w2"], "control_plane", NOTHING, True),
-        (["c1"], "control_plane_first", Groups(["c1"], ["c1"], ["c1"], []), False),
+        (["c1"], "control_plane_first", acted(["c1"], ["c1"], ["c1"], []), False),
         (["x"], NONE, NOTHING, False),
     ],
 )
@@ -144,6 +150,39 @@ def test_completes(plan: list[Json], stage: str, here: list[str], expected: list
     assert walked(plan, nodes(), stage, here).completes == expected
 
 
+LATER = [hop(PLANES, WORKERS, kubelets_later=["c1", "c2"])]
+HALF = [hop(PLANES, WORKERS, kubelets=["c2", *WORKERS])]
+
+
+@pytest.mark.parametrize(
+    ("plan", "stage", "options", "kubelets", "again", "again_nodes"),
+    [
+        (FRESH, NONE, {}, PLANES, [], []),
+        (HALF, NONE, {}, ["c2"], [], []),
+        # Controllers make again what a drain moves.
+        (FRESH, NONE, {"kubelets_last": True}, [], PLANES, PLANES),
+        (FRESH, "control_plane_first", {"kubelets_last": True}, [], ["c1"], ["c1"]),
+        # What can meet an older API server waits until there is none.
+        (LATER, NONE, {}, ["c3"], ["c1", "c2"], ["c1", "c2"]),
+        (LATER, "control_plane_first", {}, [], [], []),
+        (LATER, "control_plane_first", {"kubelets_last": True}, [], [], []),
+        (HALF, NONE, {"all_again": True}, ["c2"], [], PLANES),
+        (LATER, "control_plane_first", {"all_again": True}, [], [], ["c1"]),
+    ],
+)
+def test_kubelets_of_the_control_plane(
+    plan: list[Json],
+    stage: str,
+    options: dict[str, bool],
+    kubelets: list[str],
+    again: list[str],
+    again_nodes: list[str],
+) -> None:
+    found = course(plan, nodes(), stage, here=EVERYONE, members=PLANES, **options)
+    assert (found.kubelets, found.kubelets_again) == (kubelets, again)
+    assert found.groups.control_plane_again == again_nodes
+
+
 def test_message() -> None:
     assert walked(FRESH, nodes(), "control_plane_first").message == (
         "Stopped after the stage control_plane_first of the hop 1.34.4 to 1.35.4, as upgrade_stop_after asks. Still to "
@@ -158,15 +197,15 @@ def test_every_stage_is_followed() -> None:
 
 def test_stages_in_turn_come_to_the_same_end() -> None:
     """Runs with each stage in its order act on every node once."""
-    todo_planes, todo_workers, acted = list(PLANES), list(WORKERS), []
+    todo_planes, todo_workers, walked_ = list(PLANES), list(WORKERS), []
     for stage in (*STAGES, NONE):
         plan = (
             [hop(todo_planes, todo_workers, apply_needed=todo_planes == PLANES)] if todo_planes + todo_workers else []
         )
         found = walked(plan, nodes(*(name for name in EVERYONE if name not in todo_planes + todo_workers)), stage)
         new = [*found.groups.control_plane, *found.groups.workers]
-        acted += new
+        walked_ += new
         todo_planes = [name for name in todo_planes if name not in new]
         todo_workers = [name for name in todo_workers if name not in new]
         assert found.stops == bool(todo_planes + todo_workers)
-    assert acted == EVERYONE
+    assert walked_ == EVERYONE

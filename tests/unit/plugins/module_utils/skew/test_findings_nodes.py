@@ -289,8 +289,8 @@ def plane(server: str) -> dict[str, t.Any]:
     [
         ("c1", "https://192.0.2.1:6443", "1.35.4", []),
         ("c1", "https://127.0.0.1:6443", "1.35.4", []),
-        ("c1", "https://api.example:6443", "1.35.4", [("warning", "kubelet-server-not-local")]),
-        ("c1", "https://192.0.2.2:6443", "1.35.4", [("warning", "kubelet-server-not-local")]),
+        ("c1", "https://api.example:6443", "1.35.4", [("note", "kubelet-server-not-local")]),
+        ("c1", "https://192.0.2.2:6443", "1.35.4", [("note", "kubelet-server-not-local")]),
         # A patch brings no API server of another minor.
         ("c1", "https://api.example:6443", "1.34.5", []),
         ("w1", "https://api.example:6443", "1.35.4", []),
@@ -325,32 +325,6 @@ def test_proxies_of_kubeadm_and_of_the_static_pods(names: dict[str, t.Any], told
     expected = [("note", "proxy-variables")] if told and target == "1.35.4" else []
     assert [(entry["severity"], entry["id"]) for entry in found] == expected
     assert all(told in entry["evidence"] for entry in found)
-
-
-@pytest.mark.parametrize(
-    ("variables", "edited"),
-    [
-        # kubeadm gives all of them the same.
-        ({"kube-apiserver": "p", "kube-controller-manager": "p", "kube-scheduler": "p"}, []),
-        ({"kube-apiserver": "p", "kube-controller-manager": "p"}, ["kube-apiserver-c1", "kube-controller-manager-c1"]),
-        (
-            {"kube-apiserver": "p", "kube-controller-manager": "q", "kube-scheduler": "p"},
-            ["kube-apiserver-c1", "kube-controller-manager-c1", "kube-scheduler-c1"],
-        ),
-        ({"kube-scheduler": "p"}, ["kube-scheduler-c1"]),
-        ({"etcd": "p"}, ["etcd-c1"]),
-    ],
-)
-def test_a_proxy_that_is_lost(variables: dict[str, str], edited: list[str]) -> None:
-    """What not all of them have is not kubeadm's, which would not write it again."""
-    pods = control_plane("c1")
-    for pod in pods:
-        value = variables.get(pod["metadata"]["name"][: -len("-c1")])
-        if value:
-            pod["spec"]["containers"][0]["env"] = [{"name": "HTTPS_PROXY", "value": value}]
-    found = [entry for entry in decide(cluster(pods=pods))["findings"] if "HTTPS_PROXY" in entry["evidence"]]
-    assert [entry["subject"] for entry in found] == [f"pod/kube-system/{name}" for name in sorted(edited)]
-    assert all(entry["id"] == "static-pod-edited" for entry in found)
 
 
 EL8, EL9 = "4.18.0-553.el8_10.x86_64", "5.14.0-611.el9"

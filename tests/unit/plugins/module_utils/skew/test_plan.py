@@ -10,7 +10,12 @@ import typing as t
 import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import NodeState, Request, version_or_none
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
+    Host,
+    NodeState,
+    Request,
+    version_or_none,
+)
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import drained_by, make_plan
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.state import left_to_do
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
@@ -433,3 +438,26 @@ def test_version_or_none(text: str | None, expected: str | None) -> None:
 )
 def test_etcd_minor(minor: int, etcd: tuple[int, int] | None) -> None:
     assert rules.etcd_minor_for(minor) == etcd
+
+
+@pytest.mark.parametrize(
+    ("server", "target", "expected"),
+    [
+        ("https://api.example:6443", "1.35.4", [["c1"]]),
+        ("https://192.0.2.1:6443", "1.35.4", [[]]),
+        ("https://127.0.0.1:6443", "1.35.4", [[]]),
+        ("", "1.35.4", [[]]),
+        # No API server is of an older minor then.
+        ("https://api.example:6443", "1.34.5", [[]]),
+    ],
+)
+def test_a_kubelet_that_may_meet_an_older_api_server_comes_later(
+    server: str, target: str, expected: list[list[str]]
+) -> None:
+    hosts = [
+        Host("c1", kubelet_server=server, advertise_address="192.0.2.1"),
+        Host("c2", kubelet_server="https://192.0.2.2:6443", advertise_address="192.0.2.2"),
+        Host("w1", kubelet_server="https://api.example:6443"),
+    ]
+    made = make_plan(OLD, Request(V(target)), config=V("1.34.4"), kube_proxy=None, hosts=hosts)
+    assert [hop["kubelets_later"] for hop in made.hops] == expected
