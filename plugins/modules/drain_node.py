@@ -52,7 +52,7 @@ options:
     description:
       - V(drained) cordons the nodes and removes their pods.
       - V(cordoned) keeps new pods away.
-      - V(uncordoned) lets new pods come.
+      - V(uncordoned) lets new pods come. The soft taint of M(evergreen.kubeadm.node_taint) is removed as well.
       - V(drain), V(cordon) and V(uncordon) are the same, as C(kubernetes.core.k8s_drain) calls them.
     type: str
     choices: [cordoned, drained, uncordoned, cordon, drain, uncordon]
@@ -586,6 +586,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, timed
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._taint.io import Tainting
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "name": {"type": "list", "elements": "str", "required": True},
@@ -675,14 +676,22 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
     options = options_from(params, state)
     client = connect(params)
     deadline = Deadline(options.wait_timeout)
-    work = Work(DrainApi(client, deadline), options, deadline, run_id=params["run_id"], check_mode=module.check_mode)
-    action = {
-        "cordoned": lambda: work.cordon(names),
-        "drained": lambda: work.drain(names),
-        "uncordoned": lambda: work.uncordon(names, only_own=params["only_own"]),
-    }[state]
+    api = DrainApi(client, deadline)
+    work = Work(api, options, deadline, run_id=params["run_id"], check_mode=module.check_mode)
+    taints = Tainting(api, deadline, run="", check_mode=module.check_mode)
+
+    def uncordon() -> None:
+        taints.settle("absent", names, exclusive=False)
+        work.uncordon(names, only_own=params["only_own"])
+
+    action = {"cordoned": lambda: work.cordon(names), "drained": lambda: work.drain(names), "uncordoned": uncordon}
     try:
-        return timed(work, action)
+        result = timed(work, action[state])
+        tainted = taints.result()
+        for side, nodes in tainted["diff"].items():
+            for name, words in nodes.items():
+                result["diff"][side][name]["taints"] = words
+        return {**result, "changed": result["changed"] or tainted["changed"]}
     finally:
         for text in work.warnings():
             module.warn(text)

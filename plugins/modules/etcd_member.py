@@ -208,7 +208,7 @@ leader:
 snapshot_source:
   description: The member that a snapshot should be saved from, a follower where one is healthy and near enough.
   type: dict
-  returned: when O(state=healthy), where it came to looking
+  returned: when O(state=healthy) or O(state=observed), where it came to looking
   contains:
     name:
       description: Its name. Empty where no member is healthy.

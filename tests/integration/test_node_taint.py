@@ -112,6 +112,21 @@ def test_an_empty_list_and_exclusive_leave_none(three: Place) -> None:
     assert not any(taints(three, name) for name in (three.first, three.second, third(three)))
 
 
+def test_uncordon_takes_it_off(place: Place) -> None:
+    set_taints(place, place.first, GPU)
+    taint(place, name=[place.first], run_id="r1")
+    uncordon = {**place.cluster.params, "name": [place.first], "state": "uncordoned"}
+    for check_mode, changed, left in (
+        (True, True, [GPU, ours()]),
+        (False, True, [GPU]),
+        (True, False, [GPU]),
+        (False, False, [GPU]),
+    ):
+        result = run_module("drain_node", uncordon, check_mode=check_mode)
+        assert result["changed"] is changed, result
+        assert taints(place, place.first) == sorted(left, key=str)
+
+
 def test_what_cannot_be(place: Place) -> None:
     for options, said in (
         ({"state": "present"}, "name"),

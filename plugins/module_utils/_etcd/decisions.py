@@ -196,8 +196,7 @@ def decide_transfer(view: View, *, max_index_gap: int) -> Transfer:
     return Transfer(best.member, f"{best.member.label} is the healthy voting member that is least behind")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(t.NamedTuple):
     """The member that a snapshot should be saved from; no name where none is fit."""
 
     name: str

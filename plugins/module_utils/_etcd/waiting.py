@@ -25,6 +25,7 @@ def observed(
         **_facts(view),
         "looks": 1,
         "checks": [check.as_dict() for check in decisions.health_checks(view, max_index_gap=max_index_gap)],
+        "snapshot_source": decisions.snapshot_source(view, max_index_gap=max_index_gap)._asdict(),
         "changed": False,
     }
 
@@ -49,12 +50,11 @@ def healthy(
         checks = decisions.health_checks(view, max_index_gap=max_index_gap, expected_members=expected_members)
         bad = [check for check in checks if not check.ok]
         good = 0 if bad else good + 1
-        source = decisions.snapshot_source(view, max_index_gap=max_index_gap)
         result = {
             **_facts(view),
             "looks": looks,
             "checks": [check.as_dict() for check in checks],
-            "snapshot_source": {"name": source.name, "why": source.why},
+            "snapshot_source": decisions.snapshot_source(view, max_index_gap=max_index_gap)._asdict(),
             "changed": False,
         }
         if good >= max(1, consecutive):

@@ -174,9 +174,10 @@ def preflight_argv(kubeadm: str, options: Options) -> list[str]:
     return [*command, *_verbosity(options)]
 
 
-def renew_argv(kubeadm: str, options: Options) -> list[str]:
+def renew_argv(kubeadm: str, certificates: str, options: Options) -> list[str]:
     """The command that renews the certificates of the components, where their keys are on the node."""
-    return [kubeadm, "certs", "renew", "all", *_kubeconfig(options), *_verbosity(options)]
+    # The default of kubeadm is not the folder that kubeadm-config names.
+    return [kubeadm, "certs", "renew", "all", f"--cert-dir={certificates}", *_kubeconfig(options), *_verbosity(options)]
 
 
 def kubelet_argvs(kubeadm: str, options: Options) -> list[list[str]]:

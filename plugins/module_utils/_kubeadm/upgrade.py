@@ -57,6 +57,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swa
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._systemd import systemctl
 
 if t.TYPE_CHECKING:
+    from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.model import Access
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.exchange import Wanted
     from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
@@ -317,7 +318,7 @@ class NodeUpgrade:
                 swap_unit.forget()
             exchange.keep_kubelet_files(self.node)
             if kubeadm and options.certificate_renewal and before.differing:
-                self._run(decisions.renew_argv(self._kubeadm, options), before)
+                self._run(decisions.renew_argv(self._kubeadm, self.node.certificates_dir(), options), before)
             for argv in decisions.kubelet_argvs(self._kubeadm, options) if kubeadm else ():
                 self._run(argv, before)
             kubelet_trial.try_kubelet(self.name)
@@ -334,10 +335,13 @@ class NodeUpgrade:
             failure.result = failure.result or self.result(before, self.observe(), changed=self._did_change())
             raise failure from None
 
+    def _etcd(self) -> tuple[etcd_observe.Client, Access]:
+        access = etcd_manifest.access_from_manifest(self.node.read(f"{node_paths.MANIFESTS}/etcd.yaml") or "")
+        return etcd_observe.open_client(access, {"route": "auto"})[0], access
+
     def _move_leader(self) -> None:
         """Have another etcd member lead, if there is one. Raises EtcdError."""
-        access = etcd_manifest.access_from_manifest(self.node.read(f"{node_paths.MANIFESTS}/etcd.yaml") or "")
-        client, _note = etcd_observe.open_client(access, {"route": "auto"})
+        client, access = self._etcd()
         moved = etcd_waiting.follower(
             client,
             access,
@@ -348,6 +352,19 @@ class NodeUpgrade:
         )
         if moved["moved_to"]:
             self.notes.append(f"The etcd leadership was moved from {moved['moved_from']} to {moved['moved_to']}.")
+
+    def _wait_for_etcd(self) -> None:
+        """Wait until every member of etcd is healthy, so that the next node may stop. Raises EtcdError."""
+        client, access = self._etcd()
+        etcd_waiting.healthy(
+            client,
+            access,
+            Deadline(self.deadline.clip(exchange.READY_S)),
+            max_index_gap=_INDEX_GAP,
+            expected_members=(),
+            consecutive=1,
+            interval_s=_PROOF_S,
+        )
 
     def _have_kubeadm_finish(self, before: Evidence, options: Options) -> None:
         """Run ``kubeadm upgrade``, which finds the manifests equal, and restart a kubelet that it configured anew."""
@@ -449,8 +466,15 @@ class NodeUpgrade:
             after.interrupted = ""
             missing = self._unproven(after, started)
             if not missing:
+                result = self.result(before, after, changed=True)
+                if "etcd" in after.manifest_tags:
+                    try:
+                        self._wait_for_etcd()
+                    except EvergreenError as error:
+                        error.result = result
+                        raise
                 self._forget()
-                return self.result(before, after, changed=True)
+                return result
             if self.deadline.expired():
                 raise UpgradeError(
                     f"{self.name} was brought to {self.options.target}, but it is not proven after "

@@ -36,7 +36,7 @@ UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 FOLDER = f"{_node_state.STATE}/swap"
 SWAP, JOURNAL, LOGS = (f"{FOLDER}/{name}" for name in (swap_program.SWAP, swap_program.JOURNAL, swap_program.LOGS))
 PROGRAM = f"{FOLDER}/program.pyz"
-POLL_S = 0.25
+POLL_S = 0.5
 IDLE_S = 5.0
 """How long a unit that systemd restarts by itself may be seen not to run."""
 

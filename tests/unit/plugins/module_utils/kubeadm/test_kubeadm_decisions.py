@@ -427,7 +427,8 @@ def test_argv_of_phases() -> None:
     skipped = options(skip_phases=("preflight", "kubelet-config", "post-upgrade"))
     assert decisions.preflight_argv("kubeadm", skipped) == []
     assert decisions.kubelet_argvs("kubeadm", skipped) == []
-    assert decisions.renew_argv("kubeadm", other) == ["kubeadm", "certs", "renew", "all", *common]
+    renew = decisions.renew_argv("kubeadm", "/srv/pki", other)
+    assert renew == ["kubeadm", "certs", "renew", "all", "--cert-dir=/srv/pki", *common]
     # Before 1.32 apply has no phases.
     old = Options(target="v1.31.4", role="first_control_plane")
     assert decisions.preflight_argv("kubeadm", old) == []
