@@ -368,7 +368,7 @@ class NodeUpgrade:
 
     def _have_kubeadm_finish(self, before: Evidence, options: Options) -> None:
         """Run ``kubeadm upgrade``, which finds the manifests equal, and restart a kubelet that it configured anew."""
-        self._wait_for_api()
+        self._wait_for_mirror_pod()
         texts = exchange.kubelet_texts(self.node)
         ran = self._run(decisions.argv(self._kubeadm, options), before)
         written = [
@@ -381,16 +381,19 @@ class NodeUpgrade:
         if exchange.kubelet_texts(self.node) != texts:
             systemctl("restart", "kubelet")
 
-    def _wait_for_api(self) -> None:
-        """Wait until an API server answers at the address that kubeadm asks; a load balancer may take a moment."""
-        while True:
-            try:
-                self._api().version(_REQUEST_S)
-                return
-            except (NoAnswer, Refused):
-                if self.deadline.expired():
+    def _wait_for_mirror_pod(self) -> None:
+        """Wait until an API server shows the new API server's pod, which its kubelet creates when it has registered.
+
+        By these pods kubeadm tells whether every node is upgraded, and its addons are to follow
+        (cmd/kubeadm/app/phases/upgrade/postupgrade.go). The proof fails where none comes.
+        """
+        tag, deadline = self.node.static_pods()[0]["kube-apiserver"].tag, Deadline(self.deadline.clip(exchange.READY_S))
+        while not deadline.expired():
+            with contextlib.suppress(NoAnswer, Refused):
+                pod = self._api().mirror_pods(self.name, _REQUEST_S).get("kube-apiserver")
+                if pod and pod.tag == tag:
                     return
-            self.deadline.sleep(_PROOF_S)
+            deadline.sleep(_PROOF_S)
 
     def _run(self, argv: list[str], before: Evidence) -> Ran:
         """Run kubeadm. Raises UpgradeError where it fails."""
