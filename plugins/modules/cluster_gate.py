@@ -367,13 +367,12 @@ duration_s:
   sample: 2.1
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import (
     CONDITIONS,
@@ -432,7 +431,6 @@ def what_is_wanted(params: dict[str, t.Any]) -> Wanted:
 def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
     """Wait, and prove or fail."""
     params = module.params
-    started, clock = utc_now(), time.monotonic()
     wanted = what_is_wanted(params)
     deadline = Deadline(0 if module.check_mode else params["timeout_s"])
     gates = read_gates(params["gates"])
@@ -453,9 +451,6 @@ def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
         "ready": outcome.ready,
         "checks": outcome.checks,
         "looks": outcome.looks,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - clock, 3),
     }
     if outcome.ready or module.check_mode:
         return result
@@ -470,7 +465,7 @@ def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, pass_gate)
+    run_module(module, pass_gate, timed=True)
 
 
 if __name__ == "__main__":

@@ -584,7 +584,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups im
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import DrainApi
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, timed
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, reported
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -682,7 +682,7 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
         "uncordoned": lambda: work.uncordon(names, only_own=params["only_own"]),
     }[state]
     try:
-        return timed(work, action)
+        return reported(work, action)
     finally:
         for text in work.warnings():
             module.warn(text)
@@ -690,7 +690,7 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, work_on_nodes)
+    run_module(module, work_on_nodes, timed=True)
 
 
 if __name__ == "__main__":

@@ -141,12 +141,11 @@ duration_s:
   sample: 5.333
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images import decisions, pulling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService
@@ -209,22 +208,17 @@ def have_images(module: AnsibleModule, result: dict[str, t.Any]) -> None:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     result: dict[str, t.Any] = {"changed": False}
-
-    def timed() -> dict[str, t.Any]:
-        return {"started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
-
     try:
         have_images(module, result)
     except EvergreenError as error:
-        error.result = {**result, **error.result, **timed()}
+        error.result = {**result, **error.result}
         raise
-    return {**result, **timed()}
+    return result
 
 
 def main() -> None:
-    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), run)
+    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), run, timed=True)
 
 
 if __name__ == "__main__":

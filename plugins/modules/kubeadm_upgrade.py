@@ -452,13 +452,12 @@ duration_s:
   sample: 161.0
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
@@ -515,33 +514,19 @@ def options_of(params: dict[str, t.Any], node: Node, *, acts: bool) -> Options:
 
 
 def bring_to_state(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
-
-    def timed(result: dict[str, t.Any]) -> dict[str, t.Any]:
-        return {
-            **result,
-            "started": started,
-            "finished": utc_now(),
-            "duration_s": round(time.monotonic() - begin, 3),
-        }
-
-    try:
-        node, state = Node(), module.params["state"]
-        acts = state in ("upgraded", "rolled_back") and not module.check_mode
-        upgrade = NodeUpgrade(node, options_of(module.params, node, acts=acts), Deadline(module.params["timeout_s"]))
-        if state == "planned":
-            return timed(upgrade.plan(check_mode=module.check_mode))
-        if state == "verified":
-            return timed(upgrade.verify())
-        return timed(upgrade.upgrade() if acts else upgrade.predict())
-    except EvergreenError as error:
-        error.result = timed(error.result)
-        raise
+    node, state = Node(), module.params["state"]
+    acts = state in ("upgraded", "rolled_back") and not module.check_mode
+    upgrade = NodeUpgrade(node, options_of(module.params, node, acts=acts), Deadline(module.params["timeout_s"]))
+    if state == "planned":
+        return upgrade.plan(check_mode=module.check_mode)
+    if state == "verified":
+        return upgrade.verify()
+    return upgrade.upgrade() if acts else upgrade.predict()
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run_module(module, bring_to_state)
+    run_module(module, bring_to_state, timed=True)
 
 
 if __name__ == "__main__":

@@ -115,19 +115,17 @@ duration_s:
   sample: 12.041
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import acting, swap_unit
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.decisions import StaticPodError
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     params = module.params
     state = params["state"]
     deadline = Deadline(params["timeout_s"])
@@ -148,9 +146,6 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         "changed": changed,
         "pods": [pod.as_result() for pod in pods],
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -165,7 +160,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, run)
+    run_module(module, run, timed=True)
 
 
 if __name__ == "__main__":
