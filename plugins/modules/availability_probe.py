@@ -25,10 +25,7 @@ extends_documentation_fragment:
   - evergreen.kubeadm._controller
 attributes:
   check_mode:
-    support: full
     details: Nothing is asked.
-  diff_mode:
-    support: none
   idempotent:
     support: none
     details: Each run measures anew. It never reports a change.

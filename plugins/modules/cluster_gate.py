@@ -22,25 +22,17 @@ description:
   - Nothing is changed. A request that gets no answer, as happens while an API server restarts, is a bad look and no
     failure.
 requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
   - jmespath, where a gate has an expression
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details:
       - One look is taken and reported in RV(ready) and RV(checks). It does not wait and does not fail, because the
         steps that would meet the conditions are not taken in check mode either.
       - The commands of O(gates) are not run, as nobody knows whether they change something. Their checks say so, and
         RV(ready) is V(false) then.
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   conditions:
     description:

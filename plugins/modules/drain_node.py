@@ -23,15 +23,11 @@ description:
   - Each eviction names the UID of its pod, so that a pod with the same name that was made elsewhere is never evicted.
   - A cordon is noted in the annotation C(evergreen.kubeadm/cordoned-by) of the Node, so that any later run knows which
     cordons were made by this module.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details:
       - The API server is asked by evictions with C(dryRun), which budgets and admission webhooks answer as they would
         answer real ones. Each of them is judged alone, so that a budget that allows one of two evictions lets both
@@ -39,8 +35,6 @@ attributes:
       - Fails where the real run would fail before the end of its waits, and warns of budgets that let no pod go as
         they are.
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   name:

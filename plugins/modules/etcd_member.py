@@ -19,14 +19,9 @@ extends_documentation_fragment:
   - evergreen.kubeadm._etcd
 attributes:
   check_mode:
-    support: full
     details:
       - V(healthy) waits in check mode too, it only looks.
       - V(follower) says to whom the lead would go.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   state:
     description:

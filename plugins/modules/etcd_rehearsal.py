@@ -20,12 +20,7 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The snapshot is found and proven, and nothing is restored. RV(kinds) is empty then.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   path:
     description:

@@ -18,13 +18,6 @@ description:
     in the C(PATH), in the running static pod of etcd and in its image.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   state:
     description:

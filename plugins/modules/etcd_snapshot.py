@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - evergreen.kubeadm._etcd
 attributes:
   check_mode:
-    support: full
     details:
       - The member's health and the free space are really looked at.
       - Nothing is written, and RV(path) is the name that would be used at that moment.

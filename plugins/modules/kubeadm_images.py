@@ -21,19 +21,13 @@ description:
     and credentials. This works with containerd and CRI-O, and needs neither C(crictl) nor C(ctr).
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details:
       - Where the version's C(kubeadm) is not installed yet, only the images whose tag is the version itself are looked
         for, and RV(notes) says so.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
   - kubeadm of the version on the node
 options:
   kubernetes_version:

@@ -20,13 +20,10 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: This module changes nothing.
   diff_mode:
-    support: none
     details: This module changes nothing.
   idempotent:
-    support: full
     details: This module changes nothing.
 requirements:
   - root on the node, since keys and kubeconfigs lie beside what is read

@@ -37,20 +37,16 @@ description:
     those that all static pods of the control plane have on the node, and without others, so that they stay as they are.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details:
       - The prediction comes from the same evidence, with the manifests that C(kubeadm) writes in a dry run.
       - C(kubeadm upgrade plan) is not asked in check mode, since it creates a short-lived Job in C(kube-system).
       - Where the target's C(kubeadm) is not installed yet, RV(notes) says so.
   diff_mode:
     support: full
-  idempotent:
-    support: full
 requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
   - kubeadm of the target version on the node, for O(state=upgraded)
   - systemd with C(systemd-run) on control-plane nodes
 options:

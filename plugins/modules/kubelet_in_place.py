@@ -16,16 +16,7 @@ description:
   - It changes nothing. Whether pods are left on the node is for the user to decide.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
+  - evergreen.kubeadm._attributes.node
 options:
   kubernetes_version:
     description: The version of the new kubelet, with three numbers.

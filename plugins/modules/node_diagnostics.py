@@ -23,12 +23,8 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: Everything is read and returned; no file is written.
-  diff_mode:
-    support: none
   idempotent:
-    support: full
     details: Never reports a change, as the record of a failure is no part of what is managed.
 options:
   dest:

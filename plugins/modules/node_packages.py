@@ -16,19 +16,12 @@ description:
   - Installs packages by the package manager of the node, and holds them with apt. Nothing is restarted.
   - A kubelet whose program is not that of its package, as after a rollback of the node, is installed again.
   - Another package manager that runs at the same time is waited for.
-requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details: Only what is installed is looked at, since the repository of the version may not be there yet.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   kubernetes_version:
     description: The version of the packages, with three numbers.

@@ -22,20 +22,9 @@ description:
     the version skew policy allows.
   - What is rolled back already is left out, so that an interrupted rollback is resumed.
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   kubernetes_version:
     description: The version to roll back to, with three numbers.

@@ -21,20 +21,9 @@ description:
     for.
   - Findings about many pods are told by namespace, and no more than 20 of one kind are told one by one.
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   kubernetes_version:
     description:

@@ -20,13 +20,6 @@ description:
   - Runs on the node as root. Python's standard library is all it needs.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   names:
     description: The static pods, by the names of their manifests without C(.yaml), such as V(kube-apiserver).

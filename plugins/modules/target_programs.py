@@ -27,17 +27,11 @@ description:
   - A program that cannot be had is no failure. Its RV(programs) entry says why.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details: Packages are downloaded to the scratch folder all the same. Images are not pulled.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
   - apt-get and dpkg-deb, or dnf with its download command and bsdtar or rpm2cpio and cpio, where packages are needed
   - C(ctr) of containerd, where programs of images are needed
 notes:

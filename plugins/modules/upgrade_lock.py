@@ -21,21 +21,16 @@ description:
     once. Where it is alive, the lock is never taken over, however old it is.
   - Two runs that ask at the same moment are told apart by the API server (C(resourceVersion)); exactly one gets it.
   - Whether a lock has expired is judged by the clock of the API server. The clocks of the controllers do not matter.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._controller
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The lock is read and the decision is made; nothing is written.
   diff_mode:
     support: full
   idempotent:
-    support: full
     details: Renewing one's own lock sets its C(renewTime) and is not reported as a change.
 options:
   state:

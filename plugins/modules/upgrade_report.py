@@ -21,12 +21,10 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The report is composed and returned, and the file is not written.
   diff_mode:
     support: full
   idempotent:
-    support: full
     details: The same journal and lines give the same file.
 options:
   journal:
