@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import observe
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import stopwatch
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -42,13 +41,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        started, begin = utc_now(), time.monotonic()
+        times = stopwatch()
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         event = journal.plain_text(options["event"])
         if event == "step" and not (options["name"] or options["status"]):
             raise AnsibleActionFail("The event 'step' needs 'name' (a step begins) or 'status' (the last one ends).")
         line = journal.entry(
-            time=started,
+            time=times()["started"],
             host=(task_vars or {}).get("inventory_hostname", "localhost"),
             event=event,
             name=options["name"],
@@ -70,9 +69,7 @@ class ActionModule(ActionBase):
             path=path,
             entry=line,
             controller=observe(_controlling_process()),
-            started=started,
-            finished=utc_now(),
-            duration_s=round(time.monotonic() - begin, 3),
+            **times(),
         )
         return result
 

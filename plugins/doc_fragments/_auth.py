@@ -9,6 +9,9 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+requirements:
+  - kubernetes >= 24.2.0
+  - PyYAML
 attributes:
   action_group:
     description: Use C(group/evergreen.kubeadm.api) in C(module_defaults) to set options for all modules of the API.

@@ -8,7 +8,11 @@
 from __future__ import annotations
 
 import time
+import typing as t
 from datetime import datetime, timezone
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Deadline:
@@ -33,6 +37,32 @@ class Deadline:
     def sleep(self, seconds: float) -> None:
         """Sleep, but not past the deadline."""
         time.sleep(self.clip(seconds))
+
+
+def stopwatch() -> Callable[[], dict[str, t.Any]]:
+    """Starts now; what it returns tells the time so far as the keys ``started``, ``finished`` and ``duration_s``."""
+    started, begin = utc_now(), time.monotonic()
+    return lambda: {
+        "started": started,
+        "finished": utc_now(),
+        "duration_s": round(time.monotonic() - begin, 3),
+    }
+
+
+def parse_time(text: object) -> datetime | None:
+    """An RFC 3339 time, in UTC where it names no zone; None for anything else."""
+    try:
+        # Python 3.9 and 3.10 do not read the Z.
+        found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def seconds_between(begin: object, end: object) -> float | None:
+    """Seconds from one RFC 3339 time to another, to the millisecond; None where one is missing or no time."""
+    first, second = parse_time(begin), parse_time(end)
+    return None if first is None or second is None else round((second - first).total_seconds(), 3)
 
 
 def utc_now() -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import traceback
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import stopwatch
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,18 +38,21 @@ class EvergreenError(Exception):
         return f"{self.message} {self.hint}".strip()
 
 
-def run_module(module: AnsibleModule, action: Callable[[AnsibleModule], dict[str, t.Any]]) -> t.NoReturn:
-    """Run `action` and end the module with its result, or with one clear failure.
+def run_module(
+    module: AnsibleModule, action: Callable[[AnsibleModule], dict[str, t.Any]], *, timed: bool = False
+) -> t.NoReturn:
+    """Run `action` and end the module with its result, or with one clear failure; `timed` adds the times.
 
     An EvergreenError becomes ``msg`` (and ``hint`` where there is one) and its
     `result`. Anything else is a defect of this collection and is reported as
     one, with its traceback.
     """
+    times: Callable[[], dict[str, t.Any]] = stopwatch() if timed else dict
     try:
-        result = action(module)
+        result = {**action(module), **times()}
     except EvergreenError as error:
         extra = {"hint": error.hint} if error.hint else {}
-        module.fail_json(msg=str(error), **{"changed": False, **error.result, **extra})
+        module.fail_json(msg=str(error), **{"changed": False, **error.result, **times(), **extra})
     except Exception as error:
         module.fail_json(
             msg=f"This is a defect of evergreen.kubeadm, please report it: {type(error).__name__}: {error}",

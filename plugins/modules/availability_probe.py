@@ -25,10 +25,7 @@ extends_documentation_fragment:
   - evergreen.kubeadm._controller
 attributes:
   check_mode:
-    support: full
     details: Nothing is asked.
-  diff_mode:
-    support: none
   idempotent:
     support: none
     details: Each run measures anew. It never reports a change.
@@ -204,14 +201,12 @@ import contextlib
 import os
 import signal
 import threading
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import probe
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
@@ -258,7 +253,6 @@ def measure(module: AnsibleModule) -> dict[str, t.Any]:
     for name in ("rate_per_s", "timeout_s"):
         if options[name] <= 0:
             raise EvergreenError(f"The option {name} is {options[name]:g}, and must be more than 0.")
-    started, begin = utc_now(), time.monotonic()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -278,15 +272,12 @@ def measure(module: AnsibleModule) -> dict[str, t.Any]:
         "changed": False,
         **seen,
         **({"output": options["output"]} if options["output"] else {}),
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, measure)
+    run_module(module, measure, timed=True)
 
 
 if __name__ == "__main__":

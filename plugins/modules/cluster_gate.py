@@ -22,25 +22,17 @@ description:
   - Nothing is changed. A request that gets no answer, as happens while an API server restarts, is a bad look and no
     failure.
 requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
   - jmespath, where a gate has an expression
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details:
       - One look is taken and reported in RV(ready) and RV(checks). It does not wait and does not fail, because the
         steps that would meet the conditions are not taken in check mode either.
       - The commands of O(gates) are not run, as nobody knows whether they change something. Their checks say so, and
         RV(ready) is V(false) then.
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   conditions:
     description:
@@ -367,13 +359,12 @@ duration_s:
   sample: 2.1
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.decisions import (
     CONDITIONS,
@@ -432,7 +423,6 @@ def what_is_wanted(params: dict[str, t.Any]) -> Wanted:
 def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
     """Wait, and prove or fail."""
     params = module.params
-    started, clock = utc_now(), time.monotonic()
     wanted = what_is_wanted(params)
     deadline = Deadline(0 if module.check_mode else params["timeout_s"])
     gates = read_gates(params["gates"])
@@ -453,9 +443,6 @@ def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
         "ready": outcome.ready,
         "checks": outcome.checks,
         "looks": outcome.looks,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - clock, 3),
     }
     if outcome.ready or module.check_mode:
         return result
@@ -470,7 +457,7 @@ def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, pass_gate)
+    run_module(module, pass_gate, timed=True)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,13 @@ description:
   - While they are held, pods that end are not made again, and a Service goes on sending to pods that are gone. Drain no
     node in that time.
   - A hold ends by itself after O(hold_s) where nobody renews it or gives it back.
-requirements:
-  - kubernetes >= 24.2.0
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
   idempotent:
-    support: full
     details: A hold of the same holder is renewed, which is no change.
 options:
   state:

@@ -23,15 +23,11 @@ description:
   - Each eviction names the UID of its pod, so that a pod with the same name that was made elsewhere is never evicted.
   - A cordon is noted in the annotation C(evergreen.kubeadm/cordoned-by) of the Node, so that any later run knows which
     cordons were made by this module.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details:
       - The API server is asked by evictions with C(dryRun), which budgets and admission webhooks answer as they would
         answer real ones. Each of them is judged alone, so that a budget that allows one of two evictions lets both
@@ -39,8 +35,6 @@ attributes:
       - Fails where the real run would fail before the end of its waits, and warns of budgets that let no pod go as
         they are.
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   name:
@@ -584,7 +578,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups im
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import DrainApi
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, timed
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, reported
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._taint.io import Tainting
 
@@ -686,7 +680,7 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
 
     action = {"cordoned": lambda: work.cordon(names), "drained": lambda: work.drain(names), "uncordoned": uncordon}
     try:
-        result = timed(work, action[state])
+        result = reported(work, action[state])
         tainted = taints.result()
         for side, nodes in tainted["diff"].items():
             for name, words in nodes.items():
@@ -699,7 +693,7 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, work_on_nodes)
+    run_module(module, work_on_nodes, timed=True)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,7 @@ description:
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
   idempotent:
-    support: full
     details: The file changes with the version of the collection.
 options:
   path:

@@ -20,18 +20,11 @@ description:
   - What was set is recorded in the ConfigMap C(kube-system/evergreen-kubeadm-etcd-bridge). Only that is ever taken out;
     an image that somebody else named stays.
   - No member is changed by this module.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   state:

@@ -19,14 +19,9 @@ extends_documentation_fragment:
   - evergreen.kubeadm._etcd
 attributes:
   check_mode:
-    support: full
     details:
       - V(healthy) waits in check mode too, it only looks.
       - V(follower) says to whom the lead would go.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   state:
     description:
@@ -278,19 +273,16 @@ duration_s:
   sample: 2.041
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest, observe, waiting
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started = utc_now()
-    begin = time.monotonic()
     params = module.params
     deadline = Deadline(params["timeout_s"])
     access = observe.choose_server(manifest.find_access(params), params)
@@ -321,9 +313,6 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         **result,
         "route": client.route,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -342,7 +331,7 @@ def main() -> None:
         required_together=[("client_cert", "client_key")],
         supports_check_mode=True,
     )
-    run_module(module, run)
+    run_module(module, run, timed=True)
 
 
 if __name__ == "__main__":

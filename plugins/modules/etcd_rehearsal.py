@@ -20,12 +20,7 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The snapshot is found and proven, and nothing is restored. RV(kinds) is empty then.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   path:
     description:
@@ -170,13 +165,12 @@ duration_s:
 """
 
 import os
-import time
 import typing as t
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import programs
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd.manifest import ManifestError
@@ -185,7 +179,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.act
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     params = module.params
     path = os.path.abspath(params["path"] or rehearsal.newest(params["directory"], params["label"] or ""))
     if params["max_age_hours"] is not None:
@@ -202,9 +195,6 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         "changed": False,
         **result,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -232,7 +222,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, run)
+    run_module(module, run, timed=True)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,6 @@ description:
     in the C(PATH), in the running static pod of etcd and in its image.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   state:
     description:
@@ -340,22 +333,19 @@ duration_s:
 """
 
 import os
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._restore import examining, inspecting, notes, working
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.acting import KEPT
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
-    result = STATES[module.params["state"]](module.params, module.check_mode)
-    return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
+    return STATES[module.params["state"]](module.params, module.check_mode)
 
 
 def examined(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
@@ -451,7 +441,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    run_module(module, run)
+    run_module(module, run, timed=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ extends_documentation_fragment:
   - evergreen.kubeadm._etcd
 attributes:
   check_mode:
-    support: full
     details:
       - The member's health and the free space are really looked at.
       - Nothing is written, and RV(path) is the name that would be used at that moment.
@@ -437,24 +436,20 @@ duration_s:
   sample: 1.333
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import actions
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started = utc_now()
-    begin = time.monotonic()
     result = actions.STATES[module.params["state"]](module.params, module.check_mode)
     if module.params["state"] == "saved" and not module.check_mode:
         for warning in actions.warnings(result):
             module.warn(warning)
-    return {**result, "started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
+    return result
 
 
 def main() -> None:
@@ -469,7 +464,7 @@ def main() -> None:
         required_together=[("client_cert", "client_key")],
         supports_check_mode=True,
     )
-    run_module(module, run)
+    run_module(module, run, timed=True)
 
 
 if __name__ == "__main__":

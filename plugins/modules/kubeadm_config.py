@@ -17,18 +17,11 @@ description:
   - C(kubeadm upgrade apply) sets it in an upgrade, and nothing of kubeadm sets it back. C(kubeadm join) and C(kubeadm
     upgrade node) bring a node to the version that stands there.
   - Where somebody else changes the ConfigMap at the same moment, nothing is written and the task fails.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   kubernetes_version:

@@ -21,19 +21,13 @@ description:
     and credentials. This works with containerd and CRI-O, and needs neither C(crictl) nor C(ctr).
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details:
       - Where the version's C(kubeadm) is not installed yet, only the images whose tag is the version itself are looked
         for, and RV(notes) says so.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
   - kubeadm of the version on the node
 options:
   kubernetes_version:
@@ -141,12 +135,11 @@ duration_s:
   sample: 5.333
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images import decisions, pulling
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._images.cri import ImageService
@@ -209,22 +202,17 @@ def have_images(module: AnsibleModule, result: dict[str, t.Any]) -> None:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     result: dict[str, t.Any] = {"changed": False}
-
-    def timed() -> dict[str, t.Any]:
-        return {"started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - begin, 3)}
-
     try:
         have_images(module, result)
     except EvergreenError as error:
-        error.result = {**result, **error.result, **timed()}
+        error.result = {**result, **error.result}
         raise
-    return {**result, **timed()}
+    return result
 
 
 def main() -> None:
-    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), run)
+    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), run, timed=True)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,10 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: This module changes nothing.
   diff_mode:
-    support: none
     details: This module changes nothing.
   idempotent:
-    support: full
     details: This module changes nothing.
 requirements:
   - root on the node, since keys and kubeconfigs lie beside what is read
@@ -524,29 +521,23 @@ duration_s:
   sample: 0.312
 """
 
-import time
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.info import collect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
 
 def read_node(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     info = collect(
         Node(Path(module.params["root"])), asked_at=module.params["asked_at"], patches=module.params["patches"] or ""
     )
     return {
         "changed": False,
         "info": info,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -559,7 +550,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, read_node)
+    run_module(module, read_node, timed=True)
 
 
 if __name__ == "__main__":

@@ -37,20 +37,16 @@ description:
     those that all static pods of the control plane have on the node, and without others, so that they stay as they are.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details:
       - The prediction comes from the same evidence, with the manifests that C(kubeadm) writes in a dry run.
       - C(kubeadm upgrade plan) is not asked in check mode, since it creates a short-lived Job in C(kube-system).
       - Where the target's C(kubeadm) is not installed yet, RV(notes) says so.
   diff_mode:
     support: full
-  idempotent:
-    support: full
 requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
   - kubeadm of the target version on the node, for O(state=upgraded)
   - systemd with C(systemd-run) on control-plane nodes
 options:
@@ -452,13 +448,12 @@ duration_s:
   sample: 161.0
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
@@ -515,33 +510,19 @@ def options_of(params: dict[str, t.Any], node: Node, *, acts: bool) -> Options:
 
 
 def bring_to_state(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
-
-    def timed(result: dict[str, t.Any]) -> dict[str, t.Any]:
-        return {
-            **result,
-            "started": started,
-            "finished": utc_now(),
-            "duration_s": round(time.monotonic() - begin, 3),
-        }
-
-    try:
-        node, state = Node(), module.params["state"]
-        acts = state in ("upgraded", "rolled_back") and not module.check_mode
-        upgrade = NodeUpgrade(node, options_of(module.params, node, acts=acts), Deadline(module.params["timeout_s"]))
-        if state == "planned":
-            return timed(upgrade.plan(check_mode=module.check_mode))
-        if state == "verified":
-            return timed(upgrade.verify())
-        return timed(upgrade.upgrade() if acts else upgrade.predict())
-    except EvergreenError as error:
-        error.result = timed(error.result)
-        raise
+    node, state = Node(), module.params["state"]
+    acts = state in ("upgraded", "rolled_back") and not module.check_mode
+    upgrade = NodeUpgrade(node, options_of(module.params, node, acts=acts), Deadline(module.params["timeout_s"]))
+    if state == "planned":
+        return upgrade.plan(check_mode=module.check_mode)
+    if state == "verified":
+        return upgrade.verify()
+    return upgrade.upgrade() if acts else upgrade.predict()
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run_module(module, bring_to_state)
+    run_module(module, bring_to_state, timed=True)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,7 @@ description:
   - It changes nothing. Whether pods are left on the node is for the user to decide.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
-requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
+  - evergreen.kubeadm._attributes.node
 options:
   kubernetes_version:
     description: The version of the new kubelet, with three numbers.
@@ -94,20 +85,17 @@ duration_s:
   sample: 0.12
 """
 
-import time
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.in_place import decide
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 
 
 def look(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     node = Node(Path(module.params["root"]))
     pid = node.kubelet_pid()
     running = node.kubelet_running_version(pid) if pid else ""
@@ -116,9 +104,6 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
         "changed": False,
         **found._asdict(),
         "running_version": running,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -130,7 +115,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, look)
+    run_module(module, look, timed=True)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,10 @@ description:
   - Has systemd read its units anew, restarts the kubelet, and asks it on the node itself whether it is healthy.
   - For nodes without a control plane. There, M(evergreen.kubeadm.kubeadm_upgrade) restarts the kubelet together with
     the static pods.
-requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
   idempotent:
     support: none
     details: Each call restarts it.

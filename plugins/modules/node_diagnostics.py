@@ -23,12 +23,8 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: Everything is read and returned; no file is written.
-  diff_mode:
-    support: none
   idempotent:
-    support: full
     details: Never reports a change, as the record of a failure is no part of what is managed.
 options:
   dest:
@@ -168,13 +164,12 @@ duration_s:
 """
 
 import re
-import time
 import typing as t
 from datetime import datetime, timedelta
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_at, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.gathering import gather
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.sources import sources
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._diagnostics.telling import (
@@ -198,7 +193,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def look(module: AnsibleModule) -> dict[str, t.Any]:
     """Everything with its texts; the action plugin of the same name writes them down and leaves them out."""
-    started, begin = utc_now(), time.monotonic()
     params = module.params
     for name in ("minutes", "max_kib_each", "max_kib"):
         if params[name] < 1:
@@ -224,9 +218,6 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
         "sources": [each.as_dict() for each in found],
         "since": utc_at(since.timestamp()) if since else "",
         "texts": {re.sub(r"[^\w.-]", "_", each.name): each.text for each in found if each.text},
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -236,7 +227,7 @@ def _local(moment: float | None) -> datetime | None:
 
 
 def main() -> None:
-    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), look)
+    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), look, timed=True)
 
 
 if __name__ == "__main__":

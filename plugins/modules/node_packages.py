@@ -16,19 +16,12 @@ description:
   - Installs packages by the package manager of the node, and holds them with apt. Nothing is restarted.
   - A kubelet whose program is not that of its package, as after a rollback of the node, is installed again.
   - Another package manager that runs at the same time is waited for.
-requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details: Only what is installed is looked at, since the repository of the version may not be there yet.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   kubernetes_version:
     description: The version of the packages, with three numbers.
@@ -85,12 +78,11 @@ duration_s:
   sample: 2.12
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.installed import KUBELET, Apt, Dnf
@@ -107,7 +99,6 @@ TOOLS = ["kubeadm", "kubectl"]
 
 
 def have(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     params = module.params
     given: dict[str, t.Any] = {"downgrade": params["allow_downgrade"], "check_mode": module.check_mode}
     arguments = (Node(), str(Version.parse(params["kubernetes_version"])), Deadline(params["timeout_s"]))
@@ -117,14 +108,11 @@ def have(module: AnsibleModule) -> dict[str, t.Any]:
     changed = packages.have(TOOLS, [KUBELET]) if prepare else packages.have([KUBELET], [])
     return {
         "changed": changed,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
 def main() -> None:
-    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), have)
+    run_module(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), have, timed=True)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,6 @@ description:
     unless the task has C(ignore_unreachable). Elsewhere they are unreachable, as any module.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   results:
     description: What tasks with C(ignore_unreachable) registered.

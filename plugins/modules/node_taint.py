@@ -21,19 +21,13 @@ description:
   - This module knows the taint by its key and effect, and its value is the run that put it on. Other taints are never
     changed. A Node that somebody else changes at the same moment is read again.
   - It needs the rights to get, list and patch nodes.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The API server is asked with C(dryRun).
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   name:

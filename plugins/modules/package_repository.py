@@ -22,19 +22,12 @@ description:
     Nothing is written before they were read, and what was written is put back where apt cannot read its sources with
     it.
   - Another apt that runs at the same time is waited for.
-requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details: A key that would be written is fetched and checked. No lists are read.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   url:
     description: The repository of the minor.

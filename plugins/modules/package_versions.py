@@ -24,14 +24,6 @@ requirements:
   - Python >= 3.9
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   repository_url:
     description:

@@ -16,13 +16,6 @@ description:
   - It decides on plain data, and asks nobody. It is run once, on the controller.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   backup:
     description: What M(evergreen.kubeadm.etcd_restore) returned as C(backup).

@@ -22,20 +22,9 @@ description:
     the version skew policy allows.
   - What is rolled back already is left out, so that an interrupted rollback is resumed.
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   kubernetes_version:
     description: The version to roll back to, with three numbers.
@@ -261,7 +250,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import cut_off_run, lock_of
@@ -294,7 +283,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def plan(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    started, clock = utc_now(), time.monotonic()
     if not params["control_plane"] and not params["kubelets"]:
         raise EvergreenError(
             "Neither the control plane nor the kubelets are to be rolled back.", hint="Set control_plane or kubelets."
@@ -313,15 +301,12 @@ def plan(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         "changed": False,
         **make_plan(cluster, request, params["accepted_findings"], cut_off, now=time.time()),
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - clock, 3),
     }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, plan)
+    run_module(module, plan, timed=True)
 
 
 if __name__ == "__main__":

@@ -21,20 +21,9 @@ description:
     for.
   - Findings about many pods are told by namespace, and no more than 20 of one kind are told one by one.
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
   kubernetes_version:
     description:
@@ -950,7 +939,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import read_rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
@@ -1079,7 +1068,6 @@ def drain_options(given: dict[str, t.Any]) -> Options:
 def check(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, decide, and shape the result."""
     params = module.params
-    started, clock = utc_now(), time.monotonic()
     # Millions of small objects are read and kept until the process ends, which is soon. Looking for cycles among them
     # again and again would take most of the time, and more of it the larger the cluster is.
     gc.disable()
@@ -1154,9 +1142,6 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
             backup=not params["without_backup"],
             journals=[journal.read(path) for path in params["journals"] if os.access(path, os.R_OK)],
         ),
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - clock, 3),
     }
     if params["fail_on_blockers"] and verdict["blockers"]:
         told = blockers_told(verdict["findings"])
@@ -1173,7 +1158,7 @@ def main() -> None:
         argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
         supports_check_mode=True,
     )
-    run_module(module, check)
+    run_module(module, check, timed=True)
 
 
 if __name__ == "__main__":

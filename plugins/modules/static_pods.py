@@ -20,13 +20,6 @@ description:
   - Runs on the node as root. Python's standard library is all it needs.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   names:
     description: The static pods, by the names of their manifests without C(.yaml), such as V(kube-apiserver).
@@ -115,19 +108,17 @@ duration_s:
   sample: 12.041
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import acting, swap_unit
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.decisions import StaticPodError
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     params = module.params
     state = params["state"]
     deadline = Deadline(params["timeout_s"])
@@ -148,9 +139,6 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         "changed": changed,
         "pods": [pod.as_result() for pod in pods],
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -165,7 +153,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, run)
+    run_module(module, run, timed=True)
 
 
 if __name__ == "__main__":

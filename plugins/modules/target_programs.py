@@ -27,17 +27,11 @@ description:
   - A program that cannot be had is no failure. Its RV(programs) entry says why.
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
+  - evergreen.kubeadm._attributes.node
 attributes:
   check_mode:
-    support: full
     details: Packages are downloaded to the scratch folder all the same. Images are not pulled.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 requirements:
-  - root on the node
-  - Python 3.9 or newer on the node, and nothing beyond its standard library
   - apt-get and dpkg-deb, or dnf with its download command and bsdtar or rpm2cpio and cpio, where packages are needed
   - C(ctr) of containerd, where programs of images are needed
 notes:
@@ -259,12 +253,11 @@ duration_s:
   sample: 8.312
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import keys, proxy
@@ -302,7 +295,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def ask(module: AnsibleModule) -> dict[str, t.Any]:
     """Have the programs, ask them, and leave nothing behind."""
     params = module.params
-    started, begin = utc_now(), time.monotonic()
     available = [Version.parse(text) for text in params["available_versions"]]
     version = target_version(params["kubernetes_version"], available)
     strangers = sorted(set(params["binaries"]) - {"kubeadm", *ASKED})
@@ -334,15 +326,12 @@ def ask(module: AnsibleModule) -> dict[str, t.Any]:
         result = work.ask(check_mode=module.check_mode)
     return {
         **result,
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run_module(module, ask)
+    run_module(module, ask, timed=True)
 
 
 if __name__ == "__main__":

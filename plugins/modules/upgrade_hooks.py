@@ -19,13 +19,6 @@ description:
   - Runs on the controller and needs no connection to the host; the task needs no C(delegate_to).
 extends_documentation_fragment:
   - evergreen.kubeadm._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   hooks:
     description:

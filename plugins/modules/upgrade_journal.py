@@ -23,10 +23,7 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: Nothing is written. It fails where nothing can be.
-  diff_mode:
-    support: none
   idempotent:
     support: none
     details: Each call writes a line, and none reports a change, as the record of a run is no part of what is managed.

@@ -21,21 +21,16 @@ description:
     once. Where it is alive, the lock is never taken over, however old it is.
   - Two runs that ask at the same moment are told apart by the API server (C(resourceVersion)); exactly one gets it.
   - Whether a lock has expired is judged by the clock of the API server. The clocks of the controllers do not matter.
-requirements:
-  - kubernetes >= 24.2.0
-  - PyYAML
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
   - evergreen.kubeadm._controller
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The lock is read and the decision is made; nothing is written.
   diff_mode:
     support: full
   idempotent:
-    support: full
     details: Renewing one's own lock sets its C(renewTime) and is not reported as a change.
 options:
   state:
@@ -273,7 +268,6 @@ duration_s:
   sample: 0.1
 """
 
-import time
 import typing as t
 from datetime import datetime
 
@@ -281,7 +275,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION, UNKNOWN, look
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock import keeper
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
@@ -336,15 +330,13 @@ def settle(module: AnsibleModule) -> dict[str, t.Any]:
         raise EvergreenError(f"lease_seconds is {params['lease_seconds']}; it must be at least 1.")
     if params["force_release"] and params["state"] != "released":
         raise EvergreenError("force_release needs state=released; a lock that somebody else holds is never acquired.")
-    started, clock = utc_now(), time.monotonic()
     if params["state"] == "kept":
-        return {**kept(params, check_mode=module.check_mode), **_times(started, clock)}
+        return kept(params, check_mode=module.check_mode)
     deadline = Deadline(params["timeout_s"])
     store = LeaseStore(connect(params), params["namespace"], params["name"], deadline)
     while True:
         try:
-            result = settle_once(store, params, check_mode=module.check_mode)
-            break
+            return settle_once(store, params, check_mode=module.check_mode)
         except LostRace:
             if deadline.expired():
                 raise EvergreenError(
@@ -353,11 +345,6 @@ def settle(module: AnsibleModule) -> dict[str, t.Any]:
                     hint="Find out who is contending for it.",
                 ) from None
             deadline.sleep(0.05)
-    return {**result, **_times(started, clock)}
-
-
-def _times(started: str, clock: float) -> dict[str, t.Any]:
-    return {"started": started, "finished": utc_now(), "duration_s": round(time.monotonic() - clock, 3)}
 
 
 def kept(params: dict[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
@@ -441,7 +428,7 @@ def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: dateti
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, settle)
+    run_module(module, settle, timed=True)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,8 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The plan is shown, and no file is written.
-  diff_mode:
-    support: none
   idempotent:
-    support: full
     details: The same plan gives the same files. When the plan was made is in neither.
 options:
   plan:

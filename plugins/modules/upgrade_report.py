@@ -21,12 +21,10 @@ extends_documentation_fragment:
   - evergreen.kubeadm._attributes
 attributes:
   check_mode:
-    support: full
     details: The report is composed and returned, and the file is not written.
   diff_mode:
     support: full
   idempotent:
-    support: full
     details: The same journal and lines give the same file.
 options:
   journal:
@@ -221,13 +219,11 @@ duration_s:
 import json
 import os
 import tempfile
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import compose
@@ -280,7 +276,6 @@ def replace_file(path: str, text: str) -> None:
 
 
 def report(module: AnsibleModule) -> dict[str, t.Any]:
-    started, begin = utc_now(), time.monotonic()
     options = module.params
     events = read_lines(options["journal"], what="journal", required=True)
     if not events:
@@ -298,9 +293,6 @@ def report(module: AnsibleModule) -> dict[str, t.Any]:
         "report": made,
         "page": page(made),
         "diff": {"before": before or "", "after": text, "before_header": path, "after_header": path},
-        "started": started,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
     }
 
 
@@ -313,7 +305,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, report)
+    run_module(module, report, timed=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import moment, seconds_between
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time, seconds_between
 from bench.result import Goal, Run, goal_of, shown
 
 Json = dict[str, t.Any]
@@ -150,7 +150,7 @@ def clients_of_lines(lines: Iterable[Json]) -> dict[str, Client]:
 
 
 def _longest_gap(asked: Iterable[Json]) -> float:
-    times = sorted(found for line in asked if line["ok"] and (found := moment(line["time"])))
+    times = sorted(found for line in asked if line["ok"] and (found := parse_time(line["time"])))
     gaps = ((after - before).total_seconds() for before, after in itertools.pairwise(times))
     return round(max(gaps, default=0.0), 3)
 

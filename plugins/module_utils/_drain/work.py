@@ -353,21 +353,11 @@ def _named(records: Sequence[PodRecord]) -> str:
     return "; ".join(f"{record.key}: {(record.blocked_by or {}).get('message', '')}".rstrip(". ") for record in records)
 
 
-def timed(work: Work, action: Callable[[], None]) -> dict[str, t.Any]:
-    """Run `action` and return the report with its times, also inside of the error that it raises."""
-    started, clock = utc_now(), time.monotonic()
-
-    def result() -> dict[str, t.Any]:
-        return {
-            **work.report(),
-            "started": started,
-            "finished": utc_now(),
-            "duration_s": round(time.monotonic() - clock, 3),
-        }
-
+def reported(work: Work, action: Callable[[], None]) -> dict[str, t.Any]:
+    """Run `action` and return the report, also inside of the error that it raises."""
     try:
         action()
     except EvergreenError as error:
-        error.result = {**result(), **error.result}
+        error.result = {**work.report(), **error.result}
         raise
-    return result()
+    return work.report()

@@ -16,10 +16,11 @@ import re
 import typing as t
 from datetime import datetime
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady, parse_time
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 
 LASTING_S = 300
 """What is not ready for a shorter time may be a rollout or a restart."""

@@ -18,10 +18,9 @@ import subprocess
 import time
 import typing as t
 from dataclasses import asdict, replace
-from datetime import datetime
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_at
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, seconds_between, utc_at
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import manifest as etcd_manifest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd import observe as etcd_observe
@@ -631,7 +630,7 @@ def _step(step: JsonDict) -> JsonDict:
 def _swap_step(step: t.Mapping[str, str]) -> JsonDict:
     """The same of a step of a swap, whose times are text."""
     started, finished = step["started"], step["finished"]
-    took = (_moment(finished) - _moment(started)).total_seconds() if finished else None
+    took = seconds_between(started, finished)
     return {
         "name": f"swap/{step['name']}",
         "started": started,
@@ -639,10 +638,6 @@ def _swap_step(step: t.Mapping[str, str]) -> JsonDict:
         "duration_s": round(took, 1) if took is not None else None,
         "outcome": "ok" if finished else "interrupted",
     }
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _diff(listed: list[JsonDict], seen: dict[str, str] | None, manifest_diff: str) -> list[dict[str, str]]:

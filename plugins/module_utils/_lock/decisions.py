@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import ALIVE, GONE, UNKNOWN, complete
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 
 NAMESPACE, NAME = "kube-system", "evergreen-kubeadm-upgrade"
 """Of the Lease, unless told otherwise."""
@@ -61,18 +62,6 @@ class Decision(t.NamedTuple):
     body: dict[str, t.Any] | None = None
     previous_holder: str | None = None
     reason: str | None = None
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """Read the ``Time`` and ``MicroTime`` of the Kubernetes API; None where there is none or it cannot be read."""
-    if not text:
-        return None
-    for pattern in ("%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ"):
-        try:
-            return datetime.strptime(text, pattern).replace(tzinfo=timezone.utc)
-        except ValueError:
-            continue
-    return None
 
 
 def micro_time(moment: datetime) -> str:

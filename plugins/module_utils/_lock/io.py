@@ -12,9 +12,9 @@ from datetime import datetime
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.client import ApiStatusError, Client
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.retry import retrying
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import Decision, parse_time
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import Decision
 
 
 class LostRace(Exception):

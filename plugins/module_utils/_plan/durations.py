@@ -11,7 +11,7 @@ import statistics
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import seconds_between
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import seconds_between
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.steps import Steps
 
 Json = dict[str, t.Any]

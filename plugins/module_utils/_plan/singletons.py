@@ -11,8 +11,8 @@ import typing as t
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import seconds_between
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import seconds_between
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import Json
 
 

@@ -11,10 +11,10 @@ not say is null in the report, never guessed.
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time, seconds_between
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of, dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.aside import set_aside
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.bypasses import bypasses
@@ -30,22 +30,6 @@ ENDS = ("run_finished", "run_failed", "run_stopped")
 API_TARGET = "api"
 API_CLIENTS = {"watch": f"{API_TARGET}/watch", "list": f"{API_TARGET}/list"}
 SERVICE_PREFIX = "service/"
-
-
-def seconds_between(begin: str | None, end: str | None) -> float | None:
-    """Seconds from one RFC 3339 time to another, to the millisecond; None where one is missing or no time."""
-    first, second = moment(begin), moment(end)
-    return None if first is None or second is None else round((second - first).total_seconds(), 3)
-
-
-def moment(text: object) -> datetime.datetime | None:
-    """An RFC 3339 time with its zone; None for anything else."""
-    try:
-        # Python 3.9 and 3.10 do not read the Z.
-        found = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
 
 
 def compose(journal: Sequence[Json], probe: Sequence[Json]) -> Json:
@@ -240,8 +224,8 @@ def measured_until(probe: Sequence[Json], end: str | None) -> str | None:
 
     The probe writes each second. A run that ends tells it to stop.
     """
-    last = max((found for line in probe if (found := moment(line.get("time")))), default=None)
-    over = moment(end)
+    last = max((found for line in probe if (found := parse_time(line.get("time")))), default=None)
+    over = parse_time(end)
     told = any(line.get("end") == "stop_file" for line in probe)
     if told or last is None or over is None or (over - last).total_seconds() <= MEASURED_TO_THE_END_S:
         return None
@@ -282,7 +266,7 @@ def failure(end: Json | None, steps: Steps, aside: Sequence[str] = ()) -> Json:
 
 def _last_time(events: Sequence[Json]) -> str | None:
     """The newest time of any event; hosts write at once, so the last line need not have it."""
-    known = [(found, str(event["time"])) for event in events if (found := moment(event.get("time")))]
+    known = [(found, str(event["time"])) for event in events if (found := parse_time(event.get("time")))]
     return max(known)[1] if known else None
 
 

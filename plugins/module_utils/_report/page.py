@@ -11,7 +11,7 @@ import math
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import moment
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.summary import grouped
 
 Json = dict[str, t.Any]
@@ -80,15 +80,14 @@ class Scale:
     """Places moments of the run on a line from 0 to 100 percent."""
 
     def __init__(self, report: Mapping[str, t.Any]) -> None:
-        edges = [
-            moment(step[key]) for node in report["nodes"] for step in node["steps"] for key in ("started", "finished")
-        ]
-        known = [edge for edge in [moment(report["started"]), moment(report["finished"]), *edges] if edge]
+        timed = [report, *(step for node in report["nodes"] for step in node["steps"])]
+        edges = [parse_time(each[key]) for each in timed for key in ("started", "finished")]
+        known = [edge for edge in edges if edge]
         self._begin = min(known) if known else None
         self.length_s = max((max(known) - min(known)).total_seconds(), report["duration_s"] or 0.0) if known else 0.0
 
     def seconds(self, time: object) -> float | None:
-        found = moment(time)
+        found = parse_time(time)
         return None if found is None or self._begin is None else (found - self._begin).total_seconds()
 
     def percent(self, seconds: float) -> float:
@@ -227,7 +226,7 @@ def duration(seconds: float | None) -> str:
 
 def clock(time: object, *, date: bool = False, millis: bool = False) -> str:
     """The time of day in UTC, with its date where asked; a dash for none."""
-    found = moment(time)
+    found = parse_time(time)
     if found is None:
         return NONE
     text = found.isoformat(sep=" ", timespec="milliseconds" if millis else "seconds").split("+", maxsplit=1)[0]

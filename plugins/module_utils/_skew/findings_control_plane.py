@@ -7,9 +7,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _emulation
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.flags import Flags, configured_flags, flags_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
@@ -106,8 +105,5 @@ def _leaders(cluster: Cluster, live: dict[str, dict[str, Flags]]) -> list[Findin
 
 
 def _renewed(lease: Json) -> float | None:
-    text = str((lease.get("spec") or {}).get("renewTime") or "")
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return None
+    moment = parse_time((lease.get("spec") or {}).get("renewTime"))
+    return moment.timestamp() if moment else None

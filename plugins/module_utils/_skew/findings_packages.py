@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     BLOCKER,
@@ -196,15 +195,12 @@ def _key_trouble(key: Json, now: float) -> tuple[bool, str] | None:
     """Whether a key is of no use already, and in words; None where it is good for a while."""
     if key.get("revoked"):
         return True, "is revoked"
-    if not key.get("expires"):
+    until = parse_time(key.get("expires"))
+    if until is None:
         return None
-    try:
-        moment = datetime.fromisoformat(str(key["expires"]).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    left_days = (moment.timestamp() - now) / 86400
+    left_days = (until.timestamp() - now) / 86400
     if left_days <= 0:
-        return True, f"expired on {moment:%Y-%m-%d}"
+        return True, f"expired on {until:%Y-%m-%d}"
     if left_days < rules.REPOSITORY_KEY_SOON_DAYS:
-        return False, f"expires on {moment:%Y-%m-%d}"
+        return False, f"expires on {until:%Y-%m-%d}"
     return None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.decisions import outlasts
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import LABEL
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import (
@@ -23,7 +24,6 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model imp
     workload_of,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import Drains
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.folding import by_namespace, some, told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (

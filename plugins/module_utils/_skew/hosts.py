@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._loose_data import dict_of, dicts_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model import (
     Host,
@@ -131,7 +131,5 @@ def _epoch(value: object) -> float | None:
     """Seconds since the epoch, of a number or of RFC 3339 in UTC."""
     if isinstance(value, (int, float)):
         return float(value)
-    try:
-        return datetime.fromisoformat(str(value).replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return None
+    found = parse_time(value)
+    return found.timestamp() if found else None

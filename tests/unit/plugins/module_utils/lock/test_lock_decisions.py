@@ -252,20 +252,6 @@ def test_refusal_says_whether_the_controller_is_alive(
     assert "kubectl -n kube-system delete lease evergreen-kubeadm-upgrade" in hint
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-01-31T12:00:00Z", NOW),
-        ("2026-01-31T12:00:00.000000Z", NOW),
-        ("2026-01-31T12:00:00.5Z", NOW + timedelta(milliseconds=500)),
-        (None, None),
-        ("yesterday", None),
-    ],
-)
-def test_parse_time(text: str | None, expected: datetime | None) -> None:
-    assert decisions.parse_time(text) == expected
-
-
 def recorded(
     not_ready: dict[str, list[str]] | None, of: dict[str, t.Any] | None = None, holder: str = "a@one"
 ) -> t.Any:

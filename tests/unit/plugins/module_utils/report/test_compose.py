@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import (
     availability,
     compose,
-    seconds_between,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.events import node_of_host
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import parse
@@ -347,14 +346,6 @@ def test_availability() -> None:
             "web": {"requests": 20, "failed": 0, "longest_gap_s": 0.06, "failures": [], "failed_seconds": []},
         },
     }
-
-
-@pytest.mark.parametrize(
-    "first, second, expected",
-    [(at(1), at(2.5), 1.5), (None, at(2), None), (at(1), "no time", None), ("2026-01-31T12:00:00Z", at(1), 1.0)],
-)
-def test_seconds_between(first: str | None, second: str | None, expected: float | None) -> None:
-    assert seconds_between(first, second) == expected
 
 
 def test_hops() -> None:

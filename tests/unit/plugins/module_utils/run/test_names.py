@@ -51,7 +51,7 @@ def test_every_hook_has_its_place() -> None:
     assert sorted(found) == sorted(set(HOOKS) - OF_A_ROLE)
 
 
-@pytest.mark.parametrize("entry", ["main", "start", "hop"])
+@pytest.mark.parametrize("entry", ["main", "check"])
 def test_stages_of_the_role(entry: str) -> None:
     assert tuple(specs()[entry]["options"]["upgrade_stop_after"]["choices"]) == (NONE, *STAGES)
 
