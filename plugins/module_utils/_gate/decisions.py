@@ -85,6 +85,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "api_servers_ready": ("nodes", "system_pods", "api_servers"),
     "api_version": ("nodes", "system_pods", "api_servers"),
     "system_pods_ready": ("nodes", "before", "system_pods", "daemon_sets"),
+    "kube_proxy_updated": ("nodes", "daemon_sets"),
     "workloads_ready": ("workloads",),
 }
 CONDITIONS = tuple(NEEDS)
@@ -314,6 +315,21 @@ def _daemon_set(daemon_set: Json, nodes: dict[str, Json], pods: list[Json]) -> l
     ]
 
 
+def _kube_proxy_updated(_wanted: Wanted, look: Look) -> list[Check]:
+    """A node that is not Ready holds no update up, since its pod cannot be replaced."""
+    found = next((each for each in look["daemon_sets"] if model.qualified(each) == "kube-system/kube-proxy"), None)
+    spec, status = ((found or {}).get(part) or {} for part in ("spec", "status"))
+    if found is None or (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
+        return [_check("kube_proxy_updated", "cluster", True, "no DaemonSet kube-proxy is being updated")]
+    wanted = status.get("desiredNumberScheduled", 0)
+    updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    unready = sum(not model.is_true(node, "Ready") for node in look["nodes"])
+    observed = status.get("observedGeneration", 0) >= found["metadata"].get("generation", 0)
+    seen = f"{updated} of {wanted} pods are updated, {available} available" if observed else "not observed yet"
+    ok = observed and min(updated, available) >= wanted - unready
+    return [_check("kube_proxy_updated", "DaemonSet kube-system/kube-proxy", ok, seen)]
+
+
 def _workloads_ready(wanted: Wanted, look: Look) -> list[Check]:
     checks = []
     for workload in look["workloads"]:
@@ -363,5 +379,6 @@ _JUDGES: dict[str, t.Callable[[Wanted, Look], list[Check]]] = {
     "api_servers_ready": _api_servers_ready,
     "api_version": _api_version,
     "system_pods_ready": _system_pods_ready,
+    "kube_proxy_updated": _kube_proxy_updated,
     "workloads_ready": _workloads_ready,
 }

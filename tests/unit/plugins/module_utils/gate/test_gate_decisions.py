@@ -91,6 +91,37 @@ def test_a_good_cluster_meets_everything(condition: str, on: str | None) -> None
     assert bad(control_plane_look(), condition, node=on) == []
 
 
+def kube_proxy(wanted: int, updated: int, available: int, **more: t.Any) -> dict[str, t.Any]:
+    status = {"desiredNumberScheduled": wanted, "updatedNumberScheduled": updated, "numberAvailable": available}
+    return {
+        "metadata": {"namespace": "kube-system", "name": "kube-proxy", "generation": 2},
+        "spec": {"updateStrategy": {"type": more.pop("strategy", "RollingUpdate")}},
+        "status": {**status, "observedGeneration": 2, **more},
+    }
+
+
+@pytest.mark.parametrize(
+    ("daemon_set", "unready", "seen"),
+    [
+        (kube_proxy(3, 3, 3), False, None),
+        (kube_proxy(3, 2, 3), False, "2 of 3 pods are updated, 3 available"),
+        (kube_proxy(3, 3, 2), False, "3 of 3 pods are updated, 2 available"),
+        (kube_proxy(3, 3, 3, observedGeneration=1), False, "not observed yet"),
+        # The one of a node that is not Ready waits for it.
+        (kube_proxy(3, 2, 2), True, None),
+        (kube_proxy(3, 1, 2), True, "1 of 3 pods are updated, 2 available"),
+        (kube_proxy(3, 0, 3, strategy="OnDelete"), False, None),
+    ],
+)
+def test_an_update_of_kube_proxy(daemon_set: dict[str, t.Any], unready: bool, seen: str | None) -> None:
+    look = control_plane_look()
+    look["daemon_sets"] = [daemon_set]
+    if unready:
+        look["nodes"][-1] = node("w1", ready=False)
+    found = bad(look, "kube_proxy_updated")
+    assert found == ([("DaemonSet kube-system/kube-proxy", seen)] if seen else [])
+
+
 @pytest.mark.parametrize(
     ("renewed", "seen"),
     [
