@@ -24,6 +24,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "members": {"type": "list", "elements": "str", "default": []},
     "kubelets_last": {"type": "bool", "default": False},
     "all_again": {"type": "bool", "default": False},
+    "hooks": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -56,5 +57,6 @@ class ActionModule(ActionBase):
             completes=found.completes,
             kubelets=found.kubelets,
             kubelets_again=found.kubelets_again,
+            hooks=stages.hooks_around(found, given["hooks"]),
         )
         return result

@@ -172,3 +172,39 @@ options:
         type: int
         default: 10
 """
+
+    TIMEOUT = r"""
+options:
+  timeout_s:
+    description: Seconds to go on trying where the API server gives no answer.
+    type: int
+    default: 60
+"""
+
+    # Of what reads a whole cluster and finds what stands in the way.
+    FINDINGS = r"""
+options:
+  inventory_hosts:
+    description:
+      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
+    type: dict
+    default: {}
+  accepted_findings:
+    description:
+      - Findings that do not count. They are returned in RV(accepted) with their reason.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: The C(id) of the finding.
+        type: str
+        required: true
+      reason:
+        description: Why it does not matter here.
+        type: str
+        required: true
+      subject:
+        description: The C(subject) of the finding. Without it, findings on any subject are accepted.
+        type: str
+"""

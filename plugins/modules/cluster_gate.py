@@ -112,28 +112,29 @@ options:
         description: The answer to a GET. Redirects are not followed.
         type: dict
         suboptions:
-          url:
-            description:
-              - The address. It must not hold a user or password.
-              - It is shown in results without its query.
-            type: str
-            required: true
-          headers:
-            description:
-              - Headers to send, such as C(Authorization). Tokens belong here and not into the address.
-              - Their values are hidden wherever they occur in the result.
-            type: dict
-          validate_certs:
-            description: Whether the certificate of the server must be one that is trusted and that names it.
-            type: bool
-            default: true
-          ca_path:
-            description: A file with certificates to trust, where the task runs.
-            type: path
-          timeout_s:
-            description: Seconds to wait for the answer.
-            type: float
-            default: 10
+          <<: &request
+            url:
+              description:
+                - The address. It must not hold a user or password.
+                - It is shown in results without its query.
+              type: str
+              required: true
+            headers:
+              description:
+                - Headers to send, such as C(Authorization). Tokens belong here and not into the address.
+                - Their values are hidden wherever they occur in the result.
+              type: dict
+            validate_certs:
+              description: Whether the certificate of the server must be one that is trusted and that names it.
+              type: bool
+              default: true
+            ca_path:
+              description: A file with certificates to trust, where the task runs.
+              type: path
+            timeout_s:
+              description: Seconds to wait for the answer.
+              type: float
+              default: 10
           status:
             description: Which statuses let through.
             type: list
@@ -148,28 +149,7 @@ options:
           - Exactly one of O(gates[].prometheus.expect) and O(gates[].prometheus.expression).
         type: dict
         suboptions:
-          url:
-            description:
-              - The address. It must not hold a user or password.
-              - It is shown in results without its query.
-            type: str
-            required: true
-          headers:
-            description:
-              - Headers to send, such as C(Authorization). Tokens belong here and not into the address.
-              - Their values are hidden wherever they occur in the result.
-            type: dict
-          validate_certs:
-            description: Whether the certificate of the server must be one that is trusted and that names it.
-            type: bool
-            default: true
-          ca_path:
-            description: A file with certificates to trust, where the task runs.
-            type: path
-          timeout_s:
-            description: Seconds to wait for the answer.
-            type: float
-            default: 10
+          <<: *request
           query:
             description: The query in PromQL, whose result is an instant vector or a scalar.
             type: str

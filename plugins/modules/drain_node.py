@@ -249,7 +249,7 @@ cordons:
   elements: dict
   returned: always
   contains:
-    node:
+    node: &node
       description: The node.
       type: str
       returned: always
@@ -402,7 +402,7 @@ budgets:
   elements: dict
   returned: always
   contains:
-    namespace:
+    namespace: &namespace
       description: The namespace.
       type: str
       returned: always
@@ -474,11 +474,7 @@ volumes:
   elements: dict
   returned: always
   contains:
-    node:
-      description: The node.
-      type: str
-      returned: always
-      sample: worker1
+    node: *node
     volume:
       description: The PersistentVolume.
       type: str
@@ -505,16 +501,8 @@ left:
   elements: dict
   returned: always
   contains:
-    node:
-      description: The node.
-      type: str
-      returned: always
-      sample: worker1
-    namespace:
-      description: The namespace.
-      type: str
-      returned: always
-      sample: shop
+    node: *node
+    namespace: *namespace
     name:
       description: The name.
       type: str
@@ -574,7 +562,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import read_rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import POD_RULES, read_rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import DrainApi
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
@@ -592,17 +580,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "only_own": {"type": "bool", "default": True},
     "run_id": {"type": "str", "default": ""},
     "pod_selectors": {"type": "list", "elements": "str", "default": []},
-    "pod_rules": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "selector": {"type": "str", "default": ""},
-            "namespaces": {"type": "list", "elements": "str"},
-            "behaviour": {"type": "str", "choices": ["evict", "skip", "wait_completed"], "default": "evict"},
-            "order": {"type": "int", "default": 0},
-        },
-    },
+    "pod_rules": POD_RULES,
     "order_by_priority": {"type": "bool", "default": False},
     "surge_singletons": {"type": "bool", "default": False},
     "wait_for_volume_detach": {"type": "bool", "default": False},

@@ -22,6 +22,7 @@ description:
   - No member is changed by this module.
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
+  - evergreen.kubeadm._auth.timeout
   - evergreen.kubeadm._attributes
 attributes:
   diff_mode:
@@ -38,10 +39,6 @@ options:
       - Tag of the etcd image, such as V(3.5.26-0), in the repository of kubeadm's images.
       - Required where O(state=present).
     type: str
-  timeout_s:
-    description: Seconds to go on trying where the API server gives no answer.
-    type: int
-    default: 60
 seealso:
   - module: evergreen.kubeadm.skew_check
   - module: evergreen.kubeadm.kubeadm_upgrade

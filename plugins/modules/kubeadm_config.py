@@ -19,6 +19,7 @@ description:
   - Where somebody else changes the ConfigMap at the same moment, nothing is written and the task fails.
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
+  - evergreen.kubeadm._auth.timeout
   - evergreen.kubeadm._attributes
 attributes:
   diff_mode:
@@ -28,10 +29,6 @@ options:
     description: The version, with three numbers.
     type: str
     required: true
-  timeout_s:
-    description: Seconds to go on trying where the API server gives no answer.
-    type: int
-    default: 60
 seealso:
   - module: evergreen.kubeadm.rollback_plan
   - module: evergreen.kubeadm.etcd_bridge

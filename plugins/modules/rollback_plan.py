@@ -24,6 +24,8 @@ description:
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
+  - evergreen.kubeadm._auth.timeout
+  - evergreen.kubeadm._auth.findings
   - evergreen.kubeadm._attributes
 options:
   kubernetes_version:
@@ -44,11 +46,6 @@ options:
     type: list
     elements: str
     default: []
-  inventory_hosts:
-    description:
-      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
-    type: dict
-    default: {}
   kubelet_servers:
     description:
       - The API server in the C(kubelet.conf) of each node, by the name of the node. M(evergreen.kubeadm.kubeadm_info)
@@ -57,28 +54,6 @@ options:
         before the control plane, in a run of its own.
     type: dict
     default: {}
-  accepted_findings:
-    description:
-      - Findings that do not count. They are returned in RV(accepted) with their reason.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      id:
-        description: The C(id) of the finding.
-        type: str
-        required: true
-      reason:
-        description: Why it does not matter here.
-        type: str
-        required: true
-      subject:
-        description: The C(subject) of the finding. Without it, findings on any subject are accepted.
-        type: str
-  timeout_s:
-    description: Seconds to go on trying where the API server gives no answer.
-    type: int
-    default: 60
 seealso:
   - module: evergreen.kubeadm.kubeadm_upgrade
   - module: evergreen.kubeadm.skew_check
@@ -116,28 +91,9 @@ needed:
   returned: always
   sample: true
 cut_off:
-  description:
-    - A run that has not given its lock (M(evergreen.kubeadm.upgrade_lock)) back, and cannot be at work any more. The
-      lock has expired, or is of a process that is seen, from where this module runs, to be gone. None where there is
-      no lock, or its run may be alive.
+  description: A run that was cut off, as M(evergreen.kubeadm.skew_check) returns it; none where there is none.
   type: dict
   returned: always
-  contains:
-    run_id:
-      description: The run that was cut off.
-      type: str
-      returned: always
-      sample: 20260131T120000Z-4f1c
-    since:
-      description: When it took the lock, on the clock of the API server; may be empty.
-      type: str
-      returned: always
-      sample: "2026-01-31T12:00:00.000000Z"
-    reason:
-      description: By what it is known to have ended, V(expired) or V(controller_gone).
-      type: str
-      returned: always
-      sample: controller_gone
   sample: null
 kubelets:
   description: Nodes whose kubelets are rolled back.
@@ -256,6 +212,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import cut_off_run, lock_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import recorded_controller
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._rollback.plan import Request, make_plan
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import ACCEPTED_FINDINGS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.objects import Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.observe import Reader
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
@@ -267,16 +224,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "control_plane_nodes": {"type": "list", "elements": "str", "default": []},
     "inventory_hosts": {"type": "dict", "default": {}},
     "kubelet_servers": {"type": "dict", "default": {}},
-    "accepted_findings": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "id": {"type": "str", "required": True},
-            "reason": {"type": "str", "required": True},
-            "subject": {"type": "str"},
-        },
-    },
+    "accepted_findings": ACCEPTED_FINDINGS,
     "timeout_s": {"type": "int", "default": 60},
 }
 

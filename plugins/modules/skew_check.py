@@ -23,6 +23,8 @@ description:
   - Nothing is changed. docs/rbac/skew_check.yml has the rights that it needs.
 extends_documentation_fragment:
   - evergreen.kubeadm._auth
+  - evergreen.kubeadm._auth.timeout
+  - evergreen.kubeadm._auth.findings
   - evergreen.kubeadm._attributes
 options:
   kubernetes_version:
@@ -197,11 +199,6 @@ options:
       - Names of all nodes that the run will touch. Compared with the nodes of the cluster where it is given.
     type: list
     elements: str
-  inventory_hosts:
-    description:
-      - Names of nodes by the hosts of the inventory that are these nodes. Two hosts that are one node are a blocker.
-    type: dict
-    default: {}
   control_plane_nodes:
     description:
       - Names of the control-plane nodes, in the order in which they are upgraded.
@@ -310,24 +307,6 @@ options:
     elements: str
     default: []
     version_added: 0.2.0
-  accepted_findings:
-    description:
-      - Findings that do not count. They are returned in RV(accepted) with their reason.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      id:
-        description: The RV(findings[].id).
-        type: str
-        required: true
-      reason:
-        description: Why it does not matter here.
-        type: str
-        required: true
-      subject:
-        description: The RV(findings[].subject). Without it, findings on any subject are accepted.
-        type: str
   pool_label:
     description:
       - The label of worker nodes whose value names the pool that they belong to, for RV(cost).
@@ -362,10 +341,6 @@ options:
     description: Fail where a blocker is found that is not accepted.
     type: bool
     default: false
-  timeout_s:
-    description: Seconds to go on trying where the API server gives no answer.
-    type: int
-    default: 60
 seealso:
   - module: evergreen.kubeadm.kubeadm_info
   - module: evergreen.kubeadm.package_versions
@@ -443,12 +418,12 @@ cut_off:
   type: dict
   returned: always
   contains:
-    run_id:
+    run_id: &run_id
       description: The run that was cut off.
       type: str
       returned: always
       sample: 20260131T120000Z-4f1c
-    since:
+    since: &since
       description: When it took the lock, on the clock of the API server; may be empty.
       type: str
       returned: always
@@ -733,16 +708,8 @@ settling:
   type: dict
   returned: always
   contains:
-    run_id:
-      description: The run that was cut off.
-      type: str
-      returned: always
-      sample: 20260131T120000Z-4f1c
-    since:
-      description: When it took the lock, on the clock of the API server; may be empty.
-      type: str
-      returned: always
-      sample: "2026-01-31T12:00:00.000000Z"
+    run_id: *run_id
+    since: *since
     why:
       description: Why it is looked at again, and at what, in sentences.
       type: str
@@ -940,7 +907,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import read_rules
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import POD_RULES, read_rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
@@ -950,6 +917,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.cost import cost_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._plan.refusal import blockers_told
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.acceptance import ACCEPTED_FINDINGS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.decisions import decide
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.drains import foresee
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.hosts import read_host
@@ -988,17 +956,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "disable_eviction": {"type": "bool", "default": False},
             "surge_singletons": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 900},
-            "pod_rules": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "selector": {"type": "str", "default": ""},
-                    "namespaces": {"type": "list", "elements": "str"},
-                    "behaviour": {"type": "str", "choices": ["evict", "skip", "wait_completed"], "default": "evict"},
-                    "order": {"type": "int", "default": 0},
-                },
-            },
+            "pod_rules": POD_RULES,
         },
     },
     "worker_serial": {"type": "list", "elements": "str", "default": ["1"]},
@@ -1038,16 +996,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "skip_phases": {"type": "list", "elements": "str", "default": []},
     "control_plane_ignored_checks": {"type": "list", "elements": "str", "default": []},
     "worker_ignored_checks": {"type": "list", "elements": "str", "default": []},
-    "accepted_findings": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "id": {"type": "str", "required": True},
-            "reason": {"type": "str", "required": True},
-            "subject": {"type": "str"},
-        },
-    },
+    "accepted_findings": ACCEPTED_FINDINGS,
     "pool_label": {"type": "str"},
     "soft_taint": {"type": "bool", "default": True},
     "journals": {"type": "list", "elements": "path", "default": []},

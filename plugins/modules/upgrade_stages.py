@@ -57,6 +57,11 @@ options:
     description: Whether each node of the control plane comes again after its last one, also without its kubelet.
     type: bool
     default: false
+  hooks:
+    description: The hooks that the user has tasks for, the keys of C(hooks) of M(evergreen.kubeadm.upgrade_hooks).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: evergreen.kubeadm.skew_check
 """
@@ -110,6 +115,13 @@ pairs:
   type: list
   elements: list
   sample: [[control1, members], [control1, nodes], [control1, control_plane]]
+hooks:
+  description:
+    - Those of O(hooks) that run C(before) and C(after) each node of the groups C(control_plane), C(control_plane_again)
+      and C(workers), in their order.
+  returned: success
+  type: dict
+  sample: {control_plane: {control1: {before: [pre_control_plane], after: []}}, control_plane_again: {}, workers: {}}
 kubelets:
   description: The nodes of the control plane whose kubelets are upgraded with them.
   returned: success

@@ -174,6 +174,12 @@ class Cluster:
         for member in self.members:
             member.stop()
 
+    def __enter__(self) -> t.Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
     def post(self, member: Member, path: str, body: dict[str, t.Any]) -> dict[str, t.Any]:
         port = int(member.url.rsplit(":", 1)[1])
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=self.context)

@@ -63,6 +63,12 @@ def _hook(hook: str, **more: t.Any) -> dict[str, t.Any]:
     return _role("hooks", vars={"upgrade_hook": hook}, **more)
 
 
+def _hooks(around: str) -> dict[str, t.Any]:
+    role = {"name": "evergreen.kubeadm.upgrade", "tasks_from": "hooks"}
+    loop = {"loop": f"{{{{ upgrade_hooks_{around} }}}}", "loop_control": {"loop_var": "upgrade_hook"}}
+    return {"name": f"Run the hooks {around}", "ansible.builtin.include_role": role, **loop}
+
+
 def _play(hosts: str, block: list[dict[str, t.Any]], **more: t.Any) -> dict[str, t.Any]:
     return {
         "name": f"A play of {hosts}",
@@ -77,8 +83,6 @@ def _play(hosts: str, block: list[dict[str, t.Any]], **more: t.Any) -> dict[str,
 
 def plays(plan: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     """Plays as upgrade.yml and upgrade_hop.yml have them."""
-    first = "inventory_hostname == ansible_play_hosts_all | first"
-    last = "inventory_hostname == ansible_play_hosts_all | last"
     facts = {
         "preflight_plan": plan,
         "preflight_node": {
@@ -103,18 +107,16 @@ def plays(plan: dict[str, t.Any]) -> list[dict[str, t.Any]]:
             "upgrade_hop_1_control_plane",
             [
                 _role("renew"),
-                _hook("pre_control_plane", when=first),
-                _hook("pre_control_plane_node"),
+                _hooks("before_node"),
                 _hook("before_api_server_stop"),
                 _hook("after_api_server_start"),
-                _hook("post_control_plane_node"),
-                _hook("post_control_plane", when=[last, "'control_plane' in upgrade_stages.completes"]),
+                _hooks("after_node"),
             ],
             serial=1,
         ),
         _play(
             "upgrade_hop_1_workers",
-            [_role("renew"), _hook("pre_workers", when=first), _hook("pre_worker"), _hook("post_worker")],
+            [_role("renew"), _hooks("before_worker"), _hook("post_worker")],
             serial="{{ upgrade_worker_serial | default(1) }}",
         ),
         _play("all", [_role("finish")]),

@@ -56,13 +56,10 @@ PLAY = """
 
 @pytest.fixture(scope="module")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    made = Cluster(tmp_path_factory.mktemp("external"), ["infra1", "infra2", "infra3"])
-    try:
+    with Cluster(tmp_path_factory.mktemp("external"), ["infra1", "infra2", "infra3"]) as made:
         made.start()
         made.put(made.members[0], 0, 300, 1000)
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -32,27 +32,21 @@ KEYS = 3000
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    made = Cluster(tmp_path_factory.mktemp("etcd"), ["cp1", "cp2", "cp3"])
-    try:
+    with Cluster(tmp_path_factory.mktemp("etcd"), ["cp1", "cp2", "cp3"]) as made:
         made.start()
         made.put(made.leader(), 0, KEYS, 1000)
         made.post(made.leader(), "kv/deleterange", {"key": "L3JlZ2lzdHJ5L3BvZHMvZGVmYXVsdC9wMDAwMDAwNQ=="})
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """One member that has no JSON gateway."""
-    made = Cluster(tmp_path_factory.mktemp("single"), ["only"], ["--enable-grpc-gateway=false"])
-    only = made.members[0]
-    try:
+    with Cluster(tmp_path_factory.mktemp("single"), ["only"], ["--enable-grpc-gateway=false"]) as made:
+        only = made.members[0]
         only.start(made.initial)
         made.etcdctl(only, "put", "/registry/a", "b")
         yield made
-    finally:
-        made.stop()
 
 
 def save(member: Member, place: Path, **more: t.Any) -> dict[str, t.Any]:

@@ -28,13 +28,10 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture(scope="module")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    made = Cluster(tmp_path_factory.mktemp("backup-places"), ["cp1"])
-    try:
+    with Cluster(tmp_path_factory.mktemp("backup-places"), ["cp1"]) as made:
         made.start()
         made.put(made.members[0], 0, 300, 1000)
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

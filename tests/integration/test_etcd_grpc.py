@@ -30,14 +30,11 @@ KEYS = 3000
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """One member with some MiB, to which nobody writes."""
-    made = Cluster(tmp_path_factory.mktemp("quiet"), ["only"])
-    try:
+    with Cluster(tmp_path_factory.mktemp("quiet"), ["only"]) as made:
         made.start()
         made.put(made.members[0], 0, KEYS, 1000)
         made.etcdctl(made.members[0], "del", "/registry/pods/default/p0000005")
         yield made
-    finally:
-        made.stop()
 
 
 def access(cluster: Cluster) -> Access:
@@ -167,12 +164,9 @@ def test_a_stream_that_falls_silent_is_given_up(quiet: Cluster, tmp_path: Path) 
 @pytest.fixture
 def doomed(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
     """A member of its own that a test may do anything to."""
-    made = Cluster(tmp_path_factory.mktemp("doomed"), ["only"])
-    try:
+    with Cluster(tmp_path_factory.mktemp("doomed"), ["only"]) as made:
         made.start()
         yield made
-    finally:
-        made.stop()
 
 
 def test_a_server_that_is_killed_in_the_middle_leaves_nothing(doomed: Cluster, tmp_path: Path) -> None:

@@ -25,13 +25,10 @@ KEYS = 200
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
-    found = Cluster(tmp_path_factory.mktemp("restore"), ["cp1", "cp2", "cp3"])
-    try:
+    with Cluster(tmp_path_factory.mktemp("restore"), ["cp1", "cp2", "cp3"]) as found:
         found.start()
         found.put(found.members[0], 0, KEYS, 200)
         yield found
-    finally:
-        found.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -31,12 +31,9 @@ Found = dict[tuple[str, str], str]
 
 @pytest.fixture(scope="module")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Etcd]:
-    made = Etcd(tmp_path_factory.mktemp("members"), NAMES)
-    try:
+    with Etcd(tmp_path_factory.mktemp("members"), NAMES) as made:
         made.start()
         yield made
-    finally:
-        made.stop()
 
 
 @contextmanager

@@ -15,9 +15,6 @@ from etcd_cluster import LargeCluster
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[LargeCluster]:
-    made = LargeCluster(tmp_path_factory.mktemp("large"))
-    try:
+    with LargeCluster(tmp_path_factory.mktemp("large")) as made:
         made.start()
         yield made
-    finally:
-        made.stop()

@@ -12,6 +12,7 @@ of itself wins over the rules of the task, of which the first that fits counts
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Json, priority_of
@@ -21,6 +22,19 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import E
 LABEL = "cluster.x-k8s.io/drain"
 EVICT, SKIP, WAIT_COMPLETED = "evict", "skip", "wait_completed"
 _BY_LABEL = {"skip": SKIP, "wait-completed": WAIT_COMPLETED}
+
+POD_RULES: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "selector": {"type": "str", "default": ""},
+        "namespaces": {"type": "list", "elements": "str"},
+        "behaviour": {"type": "str", "choices": ["evict", "skip", "wait_completed"], "default": "evict"},
+        "order": {"type": "int", "default": 0},
+    },
+}
+"""The option of that name."""
 
 Group = tuple[int, int]
 """Pods of a lower group go first."""

@@ -167,28 +167,24 @@ def preflight_argv(kubeadm: str, options: Options) -> list[str]:
         return []
     command = [kubeadm, "upgrade", *(["apply"] if first else ["node"]), "phase", "preflight"]
     if first:
-        command += [options.target, "--yes", *_pre_release(options)]
-        command += _kubeconfig(options)
-    if options.ignore_preflight_errors:
-        command.append(f"--ignore-preflight-errors={','.join(options.ignore_preflight_errors)}")
-    return [*command, *_verbosity(options)]
+        command += [options.target, "--yes", *_pre_release(options), *_flags(options, "kubeconfig")]
+    return [*command, *_flags(options, "ignore-preflight-errors", "v")]
 
 
 def renew_argv(kubeadm: str, certificates: str, options: Options) -> list[str]:
     """The command that renews the certificates of the components, where their keys are on the node."""
     # The default of kubeadm is not the folder that kubeadm-config names.
-    return [kubeadm, "certs", "renew", "all", f"--cert-dir={certificates}", *_kubeconfig(options), *_verbosity(options)]
+    return [kubeadm, "certs", "renew", "all", f"--cert-dir={certificates}", *_flags(options, "kubeconfig", "v")]
 
 
 def kubelet_argvs(kubeadm: str, options: Options) -> list[list[str]]:
     """The commands that bring the kubelet's configuration and flags to the target."""
     first = options.role == "first_control_plane" and _has_phases(options)
     command = [kubeadm, "upgrade", *(["apply"] if first else ["node"]), "phase"]
-    common = [*([options.target] if first else []), *_kubeconfig(options), *_verbosity(options)]
+    common = [*([options.target] if first else []), *_flags(options, "kubeconfig", "v")]
     found = []
     if not _skips(options, "kubelet-config"):
-        patches = [f"--patches={options.patches}"] if options.patches else []
-        found.append([*command, "kubelet-config", *common, *patches])
+        found.append([*command, "kubelet-config", *common, *_flags(options, "patches")])
     if not _skips(options, "post-upgrade") and Version.parse(options.target).minor >= PHASES_OF_APPLY:
         found.append([*command, "post-upgrade", *common])
     return found
@@ -220,12 +216,18 @@ def _has_phases(options: Options) -> bool:
     return options.role != "first_control_plane" or Version.parse(options.target).minor >= PHASES_OF_APPLY
 
 
-def _kubeconfig(options: Options) -> list[str]:
-    return [f"--kubeconfig={options.kubeconfig}"] if options.kubeconfig else []
-
-
-def _verbosity(options: Options) -> list[str]:
-    return [f"--v={options.verbosity}"] if options.verbosity else []
+def _flags(options: Options, *names: str) -> list[str]:
+    """The flags of kubeadm of these names that the options ask for, in that order."""
+    values: dict[str, t.Any] = {
+        "kubeconfig": options.kubeconfig,
+        "ignore-preflight-errors": ",".join(options.ignore_preflight_errors),
+        "patches": options.patches,
+        "certificate-renewal": "" if options.certificate_renewal else "false",
+        "etcd-upgrade": "" if options.etcd_upgrade else "false",
+        "skip-phases": ",".join(options.skip_phases),
+        "v": options.verbosity,
+    }
+    return [f"--{name}={values[name]}" for name in names if values[name]]
 
 
 def argv(kubeadm: str, options: Options) -> list[str]:
@@ -234,29 +236,22 @@ def argv(kubeadm: str, options: Options) -> list[str]:
         command = [kubeadm, "upgrade", "apply", options.target, "--yes", *_pre_release(options)]
     else:
         command = [kubeadm, "upgrade", "node"]
-    command += _kubeconfig(options)
-    if options.ignore_preflight_errors:
-        command.append(f"--ignore-preflight-errors={','.join(options.ignore_preflight_errors)}")
-    if options.patches:
-        command.append(f"--patches={options.patches}")
-    if not options.certificate_renewal:
-        command.append("--certificate-renewal=false")
-    if not options.etcd_upgrade:
-        command.append("--etcd-upgrade=false")
-    if options.skip_phases:
-        command.append(f"--skip-phases={','.join(options.skip_phases)}")
-    return [*command, *_verbosity(options)]
+    names = (
+        "kubeconfig",
+        "ignore-preflight-errors",
+        "patches",
+        "certificate-renewal",
+        "etcd-upgrade",
+        "skip-phases",
+        "v",
+    )
+    return [*command, *_flags(options, *names)]
 
 
 def plan_argv(kubeadm: str, options: Options) -> list[str]:
     """``kubeadm upgrade plan`` for the target; with the version named it asks nothing of the internet."""
     command = [kubeadm, "upgrade", "plan", options.target, "-o", "json", *_pre_release(options)]
-    command += _kubeconfig(options)
-    if options.ignore_preflight_errors:
-        command.append(f"--ignore-preflight-errors={','.join(options.ignore_preflight_errors)}")
-    if not options.etcd_upgrade:
-        command.append("--etcd-upgrade=false")
-    return command
+    return [*command, *_flags(options, "kubeconfig", "ignore-preflight-errors", "etcd-upgrade")]
 
 
 def without_secrets(diff: str) -> str:

@@ -193,13 +193,3 @@ def failed_phase(lines: list[Line], steps: list[Step]) -> str:
 def rolled_back(lines: list[Line]) -> bool:
     """Whether kubeadm says that it put the earlier manifests back."""
     return any(ROLLED_BACK in line.text for line in lines)
-
-
-def succeeded(lines: list[Line], role: str) -> bool:
-    """Whether the output is that of a run that went to its end: for a kubeadm whose exit code nobody saw."""
-    if any(_ERROR_PHASE.search(line.text) or line.text.startswith("error: ") for line in lines):
-        return False
-    said = (
-        "[upgrade] SUCCESS!" if role == "first_control_plane" else "[upgrade/kubelet-config] The kubelet configuration"
-    )
-    return any(line.text.startswith(said) for line in lines)

@@ -112,6 +112,45 @@ def course(
     return Course(kept, completes, stops, _message(stage, hops, kept) if stops else "", now, again)
 
 
+def hooks_around(course: Course, asked: Collection[str]) -> dict[str, dict[str, dict[str, list[str]]]]:
+    """The hooks before and after each node, of those that are `asked`: ``{group: {node: {before, after}}}``.
+
+    A control-plane node whose kubelet follows is done when it has come again, and the control plane is when its last
+    node is.
+    """
+    planes, again, workers = course.groups.control_plane, course.groups.control_plane_again, course.groups.workers
+    last = (again or planes)[-1:] if CONTROL_PLANE in course.completes else []
+
+    def those(*hooks: tuple[str, bool]) -> list[str]:
+        return [hook for hook, is_due in hooks if is_due and hook in asked]
+
+    return {
+        "control_plane": {
+            name: {
+                "before": those(("pre_control_plane", name == planes[0]), ("pre_control_plane_node", True)),
+                "after": those(
+                    ("post_control_plane_node", name not in course.kubelets_again),
+                    ("post_control_plane", not again and name in last),
+                ),
+            }
+            for name in planes
+        },
+        "control_plane_again": {
+            name: {
+                "before": [],
+                "after": those(
+                    ("post_control_plane_node", name in course.kubelets_again), ("post_control_plane", name in last)
+                ),
+            }
+            for name in again
+        },
+        "workers": {
+            name: {"before": those(("pre_workers", name == workers[0]), ("pre_worker", True)), "after": []}
+            for name in workers
+        },
+    }
+
+
 def following(stage: str) -> str:
     """The stage after `stage`; after a hop comes the next one."""
     return STAGES[min(STAGES.index(stage) + 1, len(STAGES) - 1)]

@@ -19,6 +19,18 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.model impo
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew.plan import NO_PLAN
 
+ACCEPTED_FINDINGS: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "id": {"type": "str", "required": True},
+        "reason": {"type": "str", "required": True},
+        "subject": {"type": "str"},
+    },
+}
+"""The option of that name."""
+
 
 class Accepted(t.TypedDict):
     """A finding that does not count, and why somebody said so."""

@@ -19,6 +19,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.exchang
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model import Evidence, Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swap import KeptFile
+from ansible_collections.evergreen.kubeadm.tests.unit.plugins.module_utils.kubeadm.mirror import text_of
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CONFIG, FLAGS, INSTANCE = exchange.KUBELET_FILES
@@ -29,11 +30,11 @@ FACTS = NodeFacts("cp1", "192.0.2.11", 6443, {})
 # Writes the manifests of 1.35.4, with a sidecar first where a folder of patches is given, and the words of ours.
 KUBEADM = """\
 import json, os, pathlib, shutil, sys
-out, fixtures = pathlib.Path(os.environ["KUBEADM_INIT_DRYRUN_DIR"]), pathlib.Path("{fixtures}/1.35.4")
+out, fixtures = pathlib.Path(os.environ["KUBEADM_INIT_DRYRUN_DIR"]), pathlib.Path("{fixtures}/1.34.4")
 init = json.loads(pathlib.Path(sys.argv[sys.argv.index("--config") + 1]).read_text().split("---\\n")[1])
 names = ["etcd"] if "etcd" in sys.argv else ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
 for name in names:
-    text = (fixtures / (name + ".yaml")).read_text()
+    text = (fixtures / (name + ".yaml")).read_text().replace(":v1.34.4", ":v1.35.4").replace("3.6.5-0", "3.6.6-0")
     folder = init.get("patches", {{}}).get("directory")
     if folder:
         text = text.replace("  containers:\\n", "  containers:\\n  - name: beside\\n    image: x\\n", 1)
@@ -69,7 +70,7 @@ def wanted(node: Node, options: Options = OPTIONS) -> Wanted:
 
 
 def new(component: str) -> str:
-    return (FIXTURES / "1.35.4" / f"{component}.yaml").read_text()
+    return text_of(component, "1.35.4")
 
 
 def live(component: str) -> str:

@@ -13,7 +13,13 @@ import pytest
 import yaml
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._run.hooks import HOOKS, OF_A_NODE
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._run.stages import NONE, STAGES
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._run.stages import (
+    NONE,
+    STAGES,
+    Course,
+    Groups,
+    hooks_around,
+)
 from ansible_collections.evergreen.kubeadm.plugins.modules import upgrade_hooks, upgrade_stages
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -43,11 +49,11 @@ def test_hooks_of_the_page() -> None:
 def test_every_hook_has_its_place() -> None:
     files = [*(ROOT / "playbooks").glob("upgrade*.yml"), *(ROOT / "roles/upgrade/tasks").glob("*.yml")]
     found = [name for file in files for name in re.findall(r"upgrade_hook: (\w+)", file.read_text(encoding="utf-8"))]
-    values = yaml.safe_load((ROOT / "roles/upgrade/vars/main.yml").read_text(encoding="utf-8"))
-    lists = [
-        value for name, value in values.items() if name.startswith(("upgrade_hooks_before", "upgrade_hooks_after"))
-    ]
-    found += [name for value in lists for name in re.findall(r"'((?:pre|post)_\w+)'", value)]
+    hop = Groups([], [], ["c1"], [], ["w1"])
+    around = hooks_around(
+        Course(hop, ["control_plane"], stops=False, message="", kubelets=[], kubelets_again=[]), HOOKS
+    )
+    found += [name for group in around.values() for node in group.values() for name in node["before"] + node["after"]]
     assert sorted(found) == sorted(set(HOOKS) - OF_A_ROLE)
 
 

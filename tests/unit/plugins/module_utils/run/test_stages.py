@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._run.hooks import HOOKS
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._run.stages import (
     NONE,
     STAGES,
@@ -15,6 +16,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._run.stages impo
     Groups,
     course,
     following,
+    hooks_around,
 )
 
 Json = dict[str, t.Any]
@@ -181,6 +183,54 @@ def test_kubelets_of_the_control_plane(
     found = course(plan, nodes(), stage, here=EVERYONE, members=PLANES, **options)
     assert (found.kubelets, found.kubelets_again) == (kubelets, again)
     assert found.groups.control_plane_again == again_nodes
+
+
+FIRST, EACH = "pre_control_plane", "pre_control_plane_node"
+DONE, ALL_DONE = "post_control_plane_node", "post_control_plane"
+AROUND_PLANES = [([FIRST, EACH], [DONE]), ([EACH], [DONE]), ([EACH], [DONE, ALL_DONE])]
+
+
+@pytest.mark.parametrize(
+    ("plan", "stage", "options", "planes", "again"),
+    [
+        (FRESH, NONE, {}, AROUND_PLANES, []),
+        (FRESH, "control_plane_first", {}, [([FIRST, EACH], [DONE])], []),
+        # A node whose kubelet follows is done when it has come again.
+        (
+            LATER,
+            NONE,
+            {},
+            [([FIRST, EACH], []), ([EACH], []), ([EACH], [DONE])],
+            [([], [DONE]), ([], [DONE, ALL_DONE])],
+        ),
+        (LATER, "control_plane_first", {}, [([FIRST, EACH], [DONE])], []),
+        # One that comes again without its kubelet is done before, and the control plane is not.
+        (
+            FRESH,
+            NONE,
+            {"all_again": True},
+            [([FIRST, EACH], [DONE]), ([EACH], [DONE]), ([EACH], [DONE])],
+            [([], []), ([], []), ([], [ALL_DONE])],
+        ),
+    ],
+)
+def test_hooks_around_the_control_plane(
+    plan: list[Json], stage: str, options: dict[str, bool], planes: list[t.Any], again: list[t.Any]
+) -> None:
+    found = hooks_around(course(plan, nodes(), stage, here=EVERYONE, members=PLANES, **options), HOOKS)
+    assert [(node["before"], node["after"]) for node in found["control_plane"].values()] == planes
+    assert [(node["before"], node["after"]) for node in found["control_plane_again"].values()] == again
+
+
+def test_hooks_around_workers() -> None:
+    found = hooks_around(walked(FRESH, nodes(), NONE), HOOKS)["workers"]
+    assert [node["before"] for node in found.values()] == [["pre_workers", "pre_worker"], ["pre_worker"]]
+
+
+def test_hooks_that_nobody_asked_for() -> None:
+    found = hooks_around(walked(FRESH, nodes(), NONE), ["pre_worker"])
+    assert found["workers"]["w1"]["before"] == ["pre_worker"]
+    assert found["control_plane"]["c1"] == {"before": [], "after": []}
 
 
 def test_message() -> None:
