@@ -17,6 +17,14 @@ from harness.cluster import Cluster
 from harness.objects import namespace
 
 _numbers = itertools.count(1)
+# A file is one worker's, so that what takes longest begins first.
+LONGEST = ("test_swap.py", "test_hooks.py", "test_failed_worker.py", "test_unreachable.py", "test_plan_and_drain.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
 
 # pytest looks for the fixtures of all test files here.
 place = drain_place.place

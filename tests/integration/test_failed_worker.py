@@ -204,10 +204,20 @@ START = [
 ]  # fmt: skip
 GROUP = [
     {
+        "name": "Know what upgrade_stages would",
+        "vars": {
+            "asked": "{{ (upgrade_hooks_found | default({})).hooks | default({}) | list }}",
+            "around": "{{ {inventory_hostname: {'before': ['pre_worker'] | intersect(asked), 'after': []}} }}",
+        },
+        "ansible.builtin.set_fact": {
+            "upgrade_stages": {"hooks": {"control_plane": "{{ around }}", "workers": "{{ around }}"}},
+        },
+    },
+    {
         "name": "Group the workers of the hop",
         "ansible.builtin.add_host": {"name": "{{ item }}", "groups": "upgrade_hop_{{ upgrade_hop_number }}_workers"},
         "loop": "{{ ansible_play_hosts | select('in', groups['kube_node']) }}",
-    }
+    },
 ]
 
 

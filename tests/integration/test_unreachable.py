@@ -219,7 +219,7 @@ def test_a_node_that_is_away_at_its_hook_is_found_before_the_hook(nodes: Nodes) 
 @pytest.mark.parametrize(
     ("play", "group", "step"),
     [
-        ("Back up etcd", "members", "Ask every member of etcd whether it is well"),
+        ("Back up etcd", "members", "Look at etcd"),
         ("Prepare every node", "nodes", "Configure the package repository"),
     ],
 )

@@ -32,8 +32,8 @@ def integration() -> Outcome:
     report = REPORTS / "integration.xml"
     report.unlink(missing_ok=True)
     # Much of their time is waiting; each worker has a control plane of its own, and ports for four (harness.process).
-    # The tests of a file share its clusters, so a file is not divided. They come in the order of their names: by the
-    # number of tests, the files of a few long ones would all be left for the end.
+    # The tests of a file share its clusters, so a file is not divided. They come in the order of tests/integration/
+    # conftest.py: by the number of tests, the files of a few long ones would all be left for the end.
     workers = min(4, (os.cpu_count() or 1) + 1)
     side_by_side = [f"--numprocesses={workers}", "--dist=loadfile", "--no-loadscope-reorder"]
     status = run(
