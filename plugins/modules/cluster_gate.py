@@ -48,8 +48,9 @@ options:
       - V(api_version) - the API server of O(node), or each one without it, reports O(kubernetes_version).
       - V(system_pods_ready) - all pods of C(kube-system) on the node are Ready, and none of its DaemonSets misses its
         pod there.
-      - V(kube_proxy_updated) - the pods of the DaemonSet kube-proxy are those of its newest template, but for those of
-        nodes that are not Ready. While its pod is replaced, a node sends requests to endpoints that a drain removed.
+      - V(kube_proxy_updated) - no update of the DaemonSet kube-proxy is under way. While its pod is replaced, a node
+        sends requests to endpoints that a drain removed. An update that cannot go on, because of a node that is not
+        Ready or a pod of kube-proxy that was not ready before the upgrade, is not waited for.
       - V(workloads_ready) - Deployments, StatefulSets and DaemonSets are available, whatever nodes they are on.
       - Without any, O(gates) must have one.
     type: list

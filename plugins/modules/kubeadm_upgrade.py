@@ -21,7 +21,8 @@ description:
     outside are refused, the kubelet stops, the API server and the other components shut down gracefully, the manifests
     are replaced, and the installed kubelet starts. Where a component or the kubelet does not start, the old manifests,
     the old kubelet and its files are restored, logs are kept, and the task fails with the cause. An interrupted
-    connection or task does not stop the unit; the next task waits for it and resumes.
+    connection or task does not stop the unit; the next task waits for it and resumes. In the end every member of a
+    stacked etcd is healthy.
   - Does not install packages, drain the node or uncordon it. Install the target's C(kubeadm) and C(kubelet) before.
     The old kubelet keeps running until the swap. Where the kubelet is to follow later, install its package later and
     run the task again, which is a swap with the same manifests.

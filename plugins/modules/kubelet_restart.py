@@ -57,19 +57,23 @@ restarted_at:
   type: str
   returned: success
   sample: "2026-01-31T12:00:00.000Z"
+started:
+  description: When the module began, UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.000Z"
 finished:
   description: When the module ended, UTC.
   type: str
-  returned: success
+  returned: always
   sample: "2026-01-31T12:00:01.120Z"
 duration_s:
   description: Seconds in between.
   type: float
-  returned: success
+  returned: always
   sample: 1.12
 """
 
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -81,22 +85,15 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node im
 
 
 def do(module: AnsibleModule) -> dict[str, t.Any]:
-    begin = time.monotonic()
     version, restarted_at = (
         ("", utc_now()) if module.check_mode else restart(Node(), Deadline(module.params["timeout_s"]))
     )
-    return {
-        "changed": True,
-        "version": version,
-        "restarted_at": restarted_at,
-        "finished": utc_now(),
-        "duration_s": round(time.monotonic() - begin, 3),
-    }
+    return {"changed": True, "version": version, "restarted_at": restarted_at}
 
 
 def main() -> None:
     spec = {"timeout_s": {"type": "int", "default": 120}}
-    run_module(AnsibleModule(argument_spec=spec, supports_check_mode=True), do)
+    run_module(AnsibleModule(argument_spec=spec, supports_check_mode=True), do, timed=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.baseline import Before
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.baseline import Before, subject_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import NotReady
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import image_tag
@@ -85,7 +85,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "api_servers_ready": ("nodes", "system_pods", "api_servers"),
     "api_version": ("nodes", "system_pods", "api_servers"),
     "system_pods_ready": ("nodes", "before", "system_pods", "daemon_sets"),
-    "kube_proxy_updated": ("nodes", "daemon_sets"),
+    "kube_proxy_updated": ("nodes", "before", "system_pods", "daemon_sets"),
     "workloads_ready": ("workloads",),
 }
 CONDITIONS = tuple(NEEDS)
@@ -316,17 +316,22 @@ def _daemon_set(daemon_set: Json, nodes: dict[str, Json], pods: list[Json]) -> l
 
 
 def _kube_proxy_updated(_wanted: Wanted, look: Look) -> list[Check]:
-    """A node that is not Ready holds no update up, since its pod cannot be replaced."""
+    """A pod that cannot become available holds up the update of the others. What did so before is not waited for."""
     found = next((each for each in look["daemon_sets"] if model.qualified(each) == "kube-system/kube-proxy"), None)
     spec, status = ((found or {}).get(part) or {} for part in ("spec", "status"))
     if found is None or (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
         return [_check("kube_proxy_updated", "cluster", True, "no DaemonSet kube-proxy is being updated")]
+    before = Before(look.get("before", {}))
+    held = {model.name_of(node) for node in look["nodes"] if not model.is_true(node, "Ready")} | {
+        model.node_of(pod)
+        for pod in look["system_pods"]
+        if subject_of(pod) == "daemonset/kube-system/kube-proxy" and model.pod_trouble(pod) and before.has(pod)
+    }
     wanted = status.get("desiredNumberScheduled", 0)
     updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
-    unready = sum(not model.is_true(node, "Ready") for node in look["nodes"])
     observed = status.get("observedGeneration", 0) >= found["metadata"].get("generation", 0)
     seen = f"{updated} of {wanted} pods are updated, {available} available" if observed else "not observed yet"
-    ok = observed and min(updated, available) >= wanted - unready
+    ok = observed and available >= wanted - len(held) and (bool(held) or updated >= wanted)
     return [_check("kube_proxy_updated", "DaemonSet kube-system/kube-proxy", ok, seen)]
 
 

@@ -12,6 +12,7 @@ that of its package.
 
 from __future__ import annotations
 
+import abc
 import os
 import re
 import subprocess
@@ -56,7 +57,7 @@ def verb_for(version: str, wanted: str, *, replaced: bool) -> str:
         return INSTALL
 
 
-class Packages:
+class Packages(abc.ABC):
     """The packages of one node. `deadline` is that of all commands together."""
 
     def __init__(self, node: Node, wanted: str, deadline: Deadline, *, downgrade: bool, check_mode: bool) -> None:
@@ -94,16 +95,17 @@ class Packages:
     def _kubelet(self) -> str:
         return self._node.version_of(KUBELET, "--version", executable=str(self._node.path(PROGRAM)))
 
+    @abc.abstractmethod
     def installed(self, names: t.Sequence[str]) -> dict[str, Installed]:
-        raise NotImplementedError
+        """What is installed of these, by name."""
 
+    @abc.abstractmethod
     def bring(self, verb: str, names: t.Sequence[str], *, download: bool) -> bool:
         """Run the command; whether it fetched something."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def hold(self, names: t.Sequence[str]) -> bool:
         """Have a later upgrade of the whole system leave them; whether that changed anything."""
-        raise NotImplementedError
 
     def _run(self, *command: str) -> str:
         """What the command says. Raises PackagesError. Another package manager is waited for."""

@@ -101,23 +101,29 @@ def kube_proxy(wanted: int, updated: int, available: int, **more: t.Any) -> dict
 
 
 @pytest.mark.parametrize(
-    ("daemon_set", "unready", "seen"),
+    ("daemon_set", "held_by", "seen"),
     [
-        (kube_proxy(3, 3, 3), False, None),
-        (kube_proxy(3, 2, 3), False, "2 of 3 pods are updated, 3 available"),
-        (kube_proxy(3, 3, 2), False, "3 of 3 pods are updated, 2 available"),
-        (kube_proxy(3, 3, 3, observedGeneration=1), False, "not observed yet"),
-        # The one of a node that is not Ready waits for it.
-        (kube_proxy(3, 2, 2), True, None),
-        (kube_proxy(3, 1, 2), True, "1 of 3 pods are updated, 2 available"),
-        (kube_proxy(3, 0, 3, strategy="OnDelete"), False, None),
+        (kube_proxy(3, 3, 3), "", None),
+        (kube_proxy(3, 2, 3), "", "2 of 3 pods are updated, 3 available"),
+        (kube_proxy(3, 3, 2), "", "3 of 3 pods are updated, 2 available"),
+        (kube_proxy(3, 3, 3, observedGeneration=1), "", "not observed yet"),
+        # With a pod that cannot become available, the DaemonSet controller replaces no other one.
+        (kube_proxy(3, 0, 2), "node", None),
+        (kube_proxy(3, 0, 1), "node", "0 of 3 pods are updated, 1 available"),
+        (kube_proxy(3, 1, 2), "pod before", None),
+        (kube_proxy(3, 1, 2), "pod", "1 of 3 pods are updated, 2 available"),
+        (kube_proxy(3, 0, 3, strategy="OnDelete"), "", None),
     ],
 )
-def test_an_update_of_kube_proxy(daemon_set: dict[str, t.Any], unready: bool, seen: str | None) -> None:
+def test_an_update_of_kube_proxy(daemon_set: dict[str, t.Any], held_by: str, seen: str | None) -> None:
     look = control_plane_look()
     look["daemon_sets"] = [daemon_set]
-    if unready:
+    if held_by == "node":
         look["nodes"][-1] = node("w1", ready=False)
+    elif held_by:
+        owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "kube-proxy", "uid": "u", "controller": True}
+        look["system_pods"].append(pod("kube-proxy-x", "w1", ready=False, ownerReferences=[owner]))
+        look["before"] = {"daemonset/kube-system/kube-proxy": ["w1"]} if held_by == "pod before" else {}
     found = bad(look, "kube_proxy_updated")
     assert found == ([("DaemonSet kube-system/kube-proxy", seen)] if seen else [])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -173,8 +174,8 @@ def test_copies_that_are_not_complete_are_none(node: Node) -> None:
     assert node.names("/var/lib/evergreen-kubeadm/swap/old") == []
 
 
-def seen(**changes: str) -> Evidence:
-    return Evidence(control_plane=True, kubelet_installed_version="1.35.4", **changes)  # type: ignore[arg-type]
+def seen(**changes: t.Any) -> Evidence:
+    return Evidence(control_plane=True, kubelet_installed_version="1.35.4", **changes)
 
 
 def test_a_swap_without_another_kubelet_has_what_changes(node: Node) -> None:

@@ -434,6 +434,9 @@ def test_a_kubeadm_that_a_person_started_is_waited_for(
     run = runner(tmp_path)
     person = subprocess.Popen([str(kubeadm), "-c", "sleep 60; :", *words], start_new_session=True)
     try:
+        # For a moment after its start a process has no command line.
+        while not Path(f"/proc/{person.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
         if not waits:
             assert run.acquire(Deadline(5)) == 0.0
             return
