@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from harness.process import wait_for
 
 TOOLS = ("apt-get", "apt-ftparchive", "dpkg-deb", "gpg")
 needs_apt = pytest.mark.skipif(
@@ -61,6 +62,8 @@ def signer(home: Path, *options: str) -> t.Iterator[Signer]:
         yield made
     finally:
         subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
+        # The agent takes its sockets away as it ends, a moment later; who removes the folder then does not meet them.
+        wait_for("the agent of gpg ends", lambda: not any(home.glob("S.*")))
 
 
 def package(place: Path, name: str, version: str, programs: dict[str, Path] | None = None) -> None:
