@@ -69,6 +69,13 @@ def _hooks(around: str) -> dict[str, t.Any]:
     return {"name": f"Run the hooks {around}", "ansible.builtin.include_role": role, **loop}
 
 
+# As in the playbooks, by an include.
+END = {
+    "name": "End the run",
+    "ansible.builtin.include_role": {"name": "evergreen.kubeadm.upgrade", "tasks_from": "failed"},
+}
+
+
 def _play(hosts: str, block: list[dict[str, t.Any]], **more: t.Any) -> dict[str, t.Any]:
     return {
         "name": f"A play of {hosts}",
@@ -76,7 +83,7 @@ def _play(hosts: str, block: list[dict[str, t.Any]], **more: t.Any) -> dict[str,
         "gather_facts": False,
         "any_errors_fatal": True,
         "module_defaults": {"group/evergreen.kubeadm.api": {"kubeconfig": "{{ upgrade_kubeconfig }}"}},
-        "tasks": [{"name": "Do it or end the run", "block": block, "rescue": [_role("failed")]}],
+        "tasks": [{"name": "Do it or end the run", "block": block, "rescue": [END]}],
         **more,
     }
 
