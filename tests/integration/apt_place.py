@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from harness.process import wait_for
 
 TOOLS = ("apt-get", "apt-ftparchive", "dpkg-deb", "gpg")
