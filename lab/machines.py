@@ -89,6 +89,8 @@ def create(lab: Lab, machine: Machine, image: str, authorized_key: str) -> None:
     argv: list[str | Path] = ["podman", "create", "--name", name, "--hostname", machine.name]
     argv += ["--privileged", "--systemd=always", "--cgroupns=private", "--network", lab.prefix, "--ip", machine.address]
     argv += ["--stop-timeout", "20", "--no-hosts"]
+    # Nobody answers there: names outside of the lab do not resolve, at once. podman's own file hides one that is copied in.
+    argv += ["--dns", lab.balancer.address, "--dns-option", "timeout:1", "--dns-option", "attempts:1"]
     if not host.may_raise_limits():
         argv += ["--ulimit", "nofile=1024:20000", "--ulimit", "nproc=8192:8192"]
     for number, path in enumerate(VOLUMES[machine.role]):
@@ -182,11 +184,7 @@ def remove_images(lab: Lab) -> None:
 
 def _common_files(lab: Lab) -> dict[str, str]:
     hosts = "".join(f"{machine.address} {machine.name}\n" for machine in lab.machines)
-    return {
-        "/etc/hosts": f"127.0.0.1 localhost\n{hosts}",
-        # Nobody answers there: names outside of the lab do not resolve, at once.
-        "/etc/resolv.conf": f"nameserver {lab.balancer.address}\noptions timeout:1 attempts:1\n",
-    }
+    return {"/etc/hosts": f"127.0.0.1 localhost\n{hosts}"}
 
 
 def _node_files(lab: Lab, machine: Machine, authorized_key: str) -> dict[str, str]:

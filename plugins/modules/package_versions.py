@@ -124,7 +124,11 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
             "repository_url has no {minor} in it, so it would be the same repository for every minor.",
             hint="Write it as in https://pkgs.k8s.io/core:/stable:/v{minor}/deb/",
         )
-    proxy.use_that_of_apt(params["repository_url"])
+    with proxy.that_of_apt(params["repository_url"]):
+        return ask(params)
+
+
+def ask(params: dict[str, t.Any]) -> dict[str, t.Any]:
     deadline = Deadline(params["timeout_s"])
     found, there, missing = set(), [], []
     open_end = params["target"].strip() == "latest"

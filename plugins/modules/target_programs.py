@@ -320,8 +320,7 @@ def ask(module: AnsibleModule) -> dict[str, t.Any]:
         kubelet_feature_gates=params["kubelet_feature_gates"],
         scratch=params["scratch"],
     )
-    proxy.use_that_of_apt(request.repository_url)
-    with scratch_folder(request.scratch) as scratch:
+    with proxy.that_of_apt(request.repository_url), scratch_folder(request.scratch) as scratch:
         work = TargetPrograms(node, request, scratch, Deadline(params["timeout_s"]))
         result = work.ask(check_mode=module.check_mode)
     return {

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the evergreen.kubeadm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""package_repository with the real apt, on sources as other tools leave them: apt works before and after."""
+"""node_packages with the real apt, on sources as other tools leave them: apt works before and after."""
 
 from __future__ import annotations
 
@@ -272,20 +272,6 @@ def test_what_is_fetched_goes_through_the_proxy_of_apt(apt: Apt, monkeypatch: py
     assert asked[-1] == "http://m.invalid/v1.35/deb/Packages"
 
 
-def test_the_module_itself(apt: Apt, url: str, community: Signer) -> None:
-    options = {
-        "url": url,
-        "sources_list": str(apt.etc / "sources.list.d/kubernetes.list"),
-        "keyring": str(apt.etc / "keyrings/kubernetes.asc"),
-        "key_fingerprint": community.fingerprint.lower(),
-    }
-    first = run_module("package_repository", options, check_mode=True)
-    second = run_module("package_repository", options)
-    assert (first["changed"], second["changed"]) == (True, True)
-    assert second["fingerprints"] == [community.fingerprint]
-    assert apt.versions("kubeadm") == ["1.35.4-1.1"]
-
-
 @pytest.fixture
 def packages(apt: Apt, url: str, community: Signer, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
     """Those of two versions in a repository, and a node that has none of them."""
@@ -372,3 +358,30 @@ def test_another_package_manager_is_waited_for(
         assert packages.have(["kubelet"])
     assert len(waits) == 1
     assert packages.installed(["kubelet"]) == {"kubelet": Installed("1.35.4", held=True)}
+
+
+def test_the_module_itself(apt: Apt, url: str, packages: Packages, community: Signer) -> None:
+    file, keyring = apt.etc / "sources.list.d/kubernetes.list", apt.etc / "keyrings/kubernetes.asc"
+    for written in (file, keyring):
+        written.unlink()
+    options = {
+        "kubernetes_version": "1.35.4",
+        "state": "prepared",
+        "package_manager": "apt",
+        "repository": {
+            "url": url,
+            "sources_list": str(file),
+            "keyring": str(keyring),
+            "key_fingerprint": community.fingerprint.lower(),
+        },
+    }
+    assert run_module("node_packages", options, check_mode=True)["changed"]
+    assert apt.files() == {}
+    done = run_module("node_packages", options)
+    assert done["changed"]
+    assert done["repository"] == {
+        "file": str(file),
+        "keyring": str(keyring),
+        "fingerprints": [community.fingerprint],
+    }
+    assert {seen.version for seen in packages.installed(TOOLS).values()} == {"1.35.4"}

@@ -53,7 +53,7 @@ def answers(plan: dict[str, t.Any]) -> dict[str, t.Any]:
     }
     nothing = (
         *("cluster_gate", "controller_manager_hold", "drain_node", "etcd_bridge", "etcd_member", "kubeadm_config"),
-        *("kubeadm_images", "kubeadm_upgrade", "node_packages", "node_taint", "package_repository"),
+        *("kubeadm_images", "kubeadm_upgrade", "node_packages", "node_taint"),
     )
     return {
         **{name: {"all": [{}]} for name in nothing},

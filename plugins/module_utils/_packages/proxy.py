@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import typing as t
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 _DUMP = ("apt-config", "dump", "--format", "%f=%v%n", "Acquire::http", "Acquire::https")
@@ -28,15 +30,20 @@ def variables(dump: str, url: str) -> dict[str, str]:
     return {}
 
 
-def use_that_of_apt(url: str) -> None:
-    """Have this process ask `url` as apt would. What apt has no proxy for is left to the environment."""
-    program = shutil.which(_DUMP[0])
-    if program is None:
-        return
+@contextmanager
+def that_of_apt(url: str) -> t.Iterator[None]:
+    """This process asks `url` as apt would. What apt has no proxy for is left to the environment."""
+    program, said = shutil.which(_DUMP[0]), b""
+    if program is not None:
+        with suppress(OSError, subprocess.SubprocessError):
+            said = subprocess.run(
+                [program, *_DUMP[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=_DUMP_S, check=False
+            ).stdout
+    before = dict(os.environ)
+    os.environ.update(variables(said.decode("utf-8", "replace"), url))
     try:
-        done = subprocess.run(
-            [program, *_DUMP[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=_DUMP_S, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return
-    os.environ.update(variables(done.stdout.decode("utf-8", "replace"), url))
+        yield
+    finally:
+        # What is run afterwards asks others as well.
+        os.environ.clear()
+        os.environ.update(before)

@@ -20,7 +20,6 @@ Json = dict[str, t.Any]
 
 STEPS: dict[str, dict[str, str]] = {
     "etcd_snapshot": {"saved": "backup", "fetched": "fetch"},
-    "package_repository": {"": "prepare"},
     "node_packages": {"prepared": "prepare", "present": "packages"},
     "kubeadm_images": {"": "images"},
     "cluster_gate": {"": "gate"},
