@@ -89,7 +89,7 @@ def create(lab: Lab, machine: Machine, image: str, authorized_key: str) -> None:
     argv: list[str | Path] = ["podman", "create", "--name", name, "--hostname", machine.name]
     argv += ["--privileged", "--systemd=always", "--cgroupns=private", "--network", lab.prefix, "--ip", machine.address]
     argv += ["--stop-timeout", "20", "--no-hosts"]
-    # Nobody answers there: names outside of the lab do not resolve, at once. podman's own file hides one that is copied in.
+    # Nobody answers there: names outside of the lab do not resolve, at once. podman's file would hide one of ours.
     argv += ["--dns", lab.balancer.address, "--dns-option", "timeout:1", "--dns-option", "attempts:1"]
     if not host.may_raise_limits():
         argv += ["--ulimit", "nofile=1024:20000", "--ulimit", "nproc=8192:8192"]
