@@ -67,6 +67,7 @@ def _look(lab: Lab) -> tuple[dict[str, str], bool | None, list[str] | None]:
     if set(states.values()) != {"running"}:
         return states, None, None
     machines.attach_host(lab)
+    machines.share_processors(lab)
     made = machines.execute(lab, lab.balancer, "test", "-e", MADE, check=False).returncode == 0
     return states, made, cluster.problems(lab) if made else None
 
@@ -112,6 +113,7 @@ def _build(lab: Lab) -> None:
         _each(lab.nodes, lambda machine: machines.create(lab, machine, node_image, key))
         _each(lab.machines, lambda machine: machines.start(lab, machine))
         machines.attach_host(lab)
+        machines.share_processors(lab)
         _each(lab.machines, lambda machine: machines.wait_booted(lab, machine))
         # The registry runs as a user of its own and writes into the cache.
         machines.execute(lab, lab.balancer, "chown", "-R", "docker-registry:docker-registry", "/srv/registry")
