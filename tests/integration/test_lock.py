@@ -260,14 +260,14 @@ def test_a_run_that_cannot_be_seen_shows_by_its_renewals_that_it_is_alive(lock: 
     with controller() as run:
         elsewhere = {**run.identity, "host": "elsewhere"}
     lock.ask("held", "a@there", controller=elsewhere, lease_seconds=3)
-    keeping = Keeping(lock, "a@there", controller=elsewhere, idle_limit_s=4.0)
-    # More often than it need be: on a busy machine a renewal may take seconds itself.
-    until = time.monotonic() + 8
+    # On a busy machine a renewal may take seconds, of the run and of who keeps the lock.
+    keeping = Keeping(lock, "a@there", controller=elsewhere, idle_limit_s=15.0)
+    until = time.monotonic() + 20
     while time.monotonic() < until:
         lock.ask("renewed", "a@there", lease_seconds=3)
         assert keeping.going_on()
         time.sleep(0.5)
-    assert keeping.ended_by(15) == "idle"
+    assert keeping.ended_by(60) == "idle"
 
 
 def test_an_api_server_that_is_away_does_not_end_it(lock: Lock, tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_node_that_is_away_at_its_hook_is_found_before_the_hook(nodes: Nodes) 
     ("play", "group", "step"),
     [
         ("Back up etcd", "members", "Look at etcd"),
-        ("Prepare every node", "nodes", "Configure the package repository"),
+        ("Prepare every node", "nodes", "Install kubeadm and kubectl, and download the kubelet"),
     ],
 )
 def test_a_node_that_is_away_before_the_turns(nodes: Nodes, play: str, group: str, step: str) -> None:
