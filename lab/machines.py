@@ -122,22 +122,27 @@ def start(lab: Lab, machine: Machine) -> None:
 
 
 def share_processors(lab: Lab) -> None:
-    """Give the containers' group of this host the weight of as many groups as there are machines.
+    """Give podman's group of containers the weight of as many groups as it has containers that run.
 
-    To the kernel the group is one beside each other program, so that one
-    program, such as the controller, would get as much as all machines together.
+    To the kernel they are one group beside each other program of this host, so
+    that one program, such as the controller, would get as much as all machines.
     """
-    _weigh(lab, len(lab.machines))
+    _weigh(_group(lab))
 
 
-def _weigh(lab: Lab, machines: int) -> None:
-    path = run(["podman", "inspect", "--format", "{{.State.CgroupPath}}", lab.container(lab.balancer)], check=False)
-    group = path.stdout.strip().lstrip("/").partition("/")[0]
+def _group(lab: Lab) -> str:
+    """The group that the lab's containers are in; empty where there is none."""
+    shown = run(["podman", "inspect", "--format", "{{.State.CgroupPath}}", lab.container(lab.balancer)], check=False)
+    return shown.stdout.strip().lstrip("/").partition("/")[0]
+
+
+def _weigh(group: str) -> None:
+    containers = len(run(["podman", "ps", "--quiet"]).stdout.split())
     for file, one in ((f"cpu/{group}/cpu.shares", 1024), (f"{group}/cpu.weight", 100)):
         # It is a convenience, which a host that shows its groups only to read does without.
         with contextlib.suppress(OSError):
             if group and (CGROUPS / file).exists():
-                (CGROUPS / file).write_text(str(one * machines))
+                (CGROUPS / file).write_text(str(one * max(containers, 1)))
 
 
 def wait_booted(lab: Lab, machine: Machine) -> None:
@@ -169,7 +174,7 @@ def execute(
 def destroy(lab: Lab) -> list[str]:
     """Remove every container, volume and the network of the lab; return what was removed."""
     removed = []
-    _weigh(lab, 1)
+    group = _group(lab)
     printed = run(["podman", "ps", "--all", "--filter", f"name=^{lab.prefix}-", "--format", "{{.Names}}"]).stdout
     names = printed.split()
 
@@ -182,6 +187,7 @@ def destroy(lab: Lab) -> list[str]:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(remove, names))
+    _weigh(group)
     removed += names
     volumes = run(
         ["podman", "volume", "ls", "--filter", f"name=^{lab.prefix}-", "--format", "{{.Name}}"]

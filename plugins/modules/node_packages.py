@@ -14,7 +14,7 @@ author:
   - The evergreen.kubeadm contributors (@evergreen-kubeadm)
 description:
   - Installs packages by the package manager of the node, and holds them with apt. Nothing is restarted.
-  - With O(repository), the package repository of the version and its key are looked after first.
+  - With O(repository), the package repository of the version and its key are configured first.
   - A kubelet whose program is not that of its package, as after a rollback of the node, is installed again.
   - Another package manager that runs at the same time is waited for.
 extends_documentation_fragment:
@@ -48,10 +48,10 @@ options:
     default: false
   repository:
     description:
-      - The package repository of the version, which is made sure of before anything is installed.
+      - The package repository of the version, which is configured before anything is installed.
       - A source of apt that names O(repository.url) already is used, in whatever file it is, since two entries of one
         address with different keys keep apt from reading any. Otherwise O(repository.sources_list) is written. With dnf
-        and yum the key alone is looked after. The file of the repository is for M(ansible.builtin.yum_repository).
+        and yum the key alone is configured. The file of the repository is for M(ansible.builtin.yum_repository).
       - A key that is on the node stays while it is valid. One that is missing or expired is fetched from the
         repository. An expired one is replaced by the same key alone, unless O(repository.key_fingerprint) names
         another.
@@ -66,7 +66,7 @@ options:
         required: true
       managed:
         description: >-
-          Whether key and source are looked after. Otherwise apt reads the lists of all sources of the node, and with
+          Whether key and source are configured. Otherwise apt reads the lists of all sources of the node, and with
           dnf and yum nothing is done.
         type: bool
         default: true
@@ -107,7 +107,7 @@ RETURN = r"""
 repository:
   description: The repository of the version.
   type: dict
-  returned: where O(repository) is given and looked after
+  returned: when O(repository) is given, and O(repository.managed) is true
   contains:
     file:
       description: The file whose source is used. Empty with dnf and yum.
@@ -192,7 +192,7 @@ def have(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def have_repository(given: dict[str, t.Any], manager: str, deadline: Deadline, *, check_mode: bool) -> dict[str, t.Any]:
-    """The result of `NodeRepository`; empty where the repository is not looked after."""
+    """The result of `NodeRepository`; empty where the repository is not managed."""
     wanted = Wanted(
         url=given["url"].rstrip("/") + "/",
         package_format="deb" if manager == "apt" else "rpm",

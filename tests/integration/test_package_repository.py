@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import threading
@@ -18,7 +19,7 @@ import pytest
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.node import Node
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import keys
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages import keys, proxy
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.apt import AptError, NodeRepository, Wanted
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.installed import Apt as AptPackages
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._packages.installed import (
@@ -270,6 +271,15 @@ def test_what_is_fetched_goes_through_the_proxy_of_apt(apt: Apt, monkeypatch: py
         server.server_close()
     assert found["versions"] == ["1.35.4"]
     assert asked[-1] == "http://m.invalid/v1.35/deb/Packages"
+
+
+def test_the_proxy_of_apt_is_that_of_one_address_alone(apt: Apt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")
+    with apt.config.open("a") as config:
+        config.write('Acquire::http::Proxy::m.invalid "http://192.0.2.2:3128/";\n')
+    with proxy.that_of_apt("http://m.invalid/v1.35/deb/"):
+        assert os.environ["http_proxy"] == "http://192.0.2.2:3128/"
+    assert os.environ["http_proxy"] == "http://192.0.2.1:3128"
 
 
 @pytest.fixture
