@@ -71,7 +71,8 @@ class Program:
 
     def run(self) -> None:
         if not swap.outcome_of(self.journal.read()):
-            systemctl("enable", UNIT)
+            # What is enabled counts at the next boot. To have systemd read all of its units takes a second.
+            systemctl("enable", "--no-reload", UNIT)
             _node_state.sync_folder(WANTS)
             self.note(swap.ATTEMPT)
             while step := swap.next_step(self.swap, self.journal.read()):
@@ -228,7 +229,7 @@ class Program:
     def clean_up(self) -> None:
         _notify_ready()
         staged.clear(self.swap)
-        _systemctl("disable", UNIT)
+        _systemctl("disable", "--no-reload", UNIT)
 
     def safe(self) -> None:
         """Accept connections, complete the set of manifests, and have the kubelet started."""
