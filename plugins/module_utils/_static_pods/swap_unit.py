@@ -20,7 +20,7 @@ import time
 import typing as t
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils import _node_state, _program_file
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline, utc_now
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import staged, swap_program
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import swap as steps
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.component import Component, components
@@ -28,15 +28,13 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.jou
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swap import Outcome, Swap, SwapError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._systemd import systemctl
 
-if t.TYPE_CHECKING:
-    from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-
 UNIT = swap_program.UNIT
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 FOLDER = f"{_node_state.STATE}/swap"
 SWAP, JOURNAL, LOGS = (f"{FOLDER}/{name}" for name in (swap_program.SWAP, swap_program.JOURNAL, swap_program.LOGS))
 PROGRAM = f"{FOLDER}/program.pyz"
 POLL_S = 0.5
+STOP_S = 60
 IDLE_S = 5.0
 """How long a unit that systemd restarts by itself may be seen not to run."""
 
@@ -59,7 +57,7 @@ Restart=on-failure
 RestartForceExitStatus=SIGHUP SIGINT SIGPIPE SIGTERM
 RestartSec=100ms
 TimeoutStartSec=infinity
-TimeoutStopSec=60
+TimeoutStopSec={STOP_S}
 OOMScoreAdjust=-900
 
 [Install]
@@ -111,7 +109,7 @@ def running() -> dict[str, str] | None:
 
 
 def wait(deadline: Deadline) -> Outcome:
-    """Wait until the swap ends; one that was interrupted is resumed.
+    """Wait until the swap ends; one that was interrupted is resumed. Its unit may still clean up.
 
     Raises SwapError at the deadline; the unit continues.
     """
@@ -120,7 +118,7 @@ def wait(deadline: Deadline) -> Outcome:
     while True:
         active = _active()
         outcome = last()
-        if outcome and not active:
+        if outcome:
             return outcome
         if active:
             idle_since = time.monotonic()
@@ -147,6 +145,9 @@ def forget() -> None:
     """Remove what an ended swap left, but for its logs. Raises SwapError."""
     if running():
         raise SwapError("A swap that has not ended is not forgotten.")
+    deadline = Deadline(STOP_S)
+    while _active() and not deadline.expired():
+        deadline.sleep(POLL_S)
     try:
         for path in (SWAP, JOURNAL, PROGRAM, UNIT_FILE):
             if os.path.lexists(path):
