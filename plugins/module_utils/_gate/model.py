@@ -147,8 +147,10 @@ def pod_image(pod: Json, container: str | None = None) -> str:
 
 
 def pod_arguments(pod: Json) -> list[str]:
-    """Command and arguments of the first container."""
-    for entry in (pod.get("spec") or {}).get("containers") or []:
+    """Command and arguments of the component's own container, which another one may stand before; else of the first."""
+    containers = (pod.get("spec") or {}).get("containers") or []
+    own = labels(pod).get("component")
+    for entry in [*(each for each in containers if each.get("name") == own), *containers]:
         return [str(word) for word in [*(entry.get("command") or []), *(entry.get("args") or [])]]
     return []
 

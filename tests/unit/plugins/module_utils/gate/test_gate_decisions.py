@@ -398,6 +398,9 @@ def test_advertise_address(
         found["metadata"]["annotations"][model.ENDPOINT_ANNOTATION] = annotation
     found["status"]["hostIP"] = host_ip
     assert model.advertise_address(found) == expected
+    # One that was put before the API server's container has flags of its own.
+    found["spec"]["containers"].insert(0, {"name": "proxy", "command": ["proxy", "--secure-port=1"]})
+    assert model.advertise_address(found) == expected
 
 
 @pytest.mark.parametrize(
