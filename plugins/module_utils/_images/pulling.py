@@ -13,7 +13,9 @@ is asked for them one by one, with the call that kubeadm makes.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import time
 import typing as t
@@ -30,6 +32,9 @@ PAUSE_S = 3.0
 BOUNDS = decisions.Bounds(attempts=3, retry_s=20.0)
 """Where nobody says otherwise."""
 _LIST_S = 60.0
+_SYNC_S = 60.0
+_STORES = ("/var/lib/containerd", "/var/lib/containers")
+"""Where containerd and CRI-O keep images, if nobody moved it."""
 
 
 class ImagesError(EvergreenError):
@@ -89,7 +94,16 @@ def pull(
                     },
                 )
             deadline.sleep(PAUSE_S)
+        _write_to_disk(deadline)
         yield image, time.monotonic() - begin
+
+
+def _write_to_disk(deadline: Deadline) -> None:
+    """Have the disk written now. The kernel does so half a minute later and all at once, and etcd on it waits."""
+    for store in filter(os.path.isdir, _STORES):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            command = ["sync", "--file-system", store]
+            subprocess.run(command, capture_output=True, timeout=max(1.0, deadline.clip(_SYNC_S)), check=False)
 
 
 def _refusal(service: ImageService, image: str, deadline: Deadline) -> decisions.Answer | None:
