@@ -93,6 +93,9 @@ def create(lab: Lab, machine: Machine, image: str, authorized_key: str) -> None:
     argv += ["--stop-timeout", "20", "--no-hosts"]
     # Nobody answers there: names outside of the lab do not resolve, at once. podman's file would hide one of ours.
     argv += ["--dns", lab.balancer.address, "--dns-option", "timeout:1", "--dns-option", "attempts:1"]
+    if machine.role == "worker":
+        # Real machines have processors of their own. Where many pods start here at once, the API goes on to answer.
+        argv += ["--cpu-shares", "256"]
     if not host.may_raise_limits():
         argv += ["--ulimit", "nofile=1024:20000", "--ulimit", "nproc=8192:8192"]
     for number, path in enumerate(VOLUMES[machine.role]):

@@ -10,11 +10,21 @@ is to be believed: its name is used in paths of the API, and in other tasks.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import typing as t
 
+from ansible_collections.evergreen.kubeadm.plugins.action.node_reached import COLLECTION
 from ansible_collections.evergreen.kubeadm.plugins.action.node_reached import ActionModule as NodeAction
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._node_name import is_node_name
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import plain_text
+
+# Ansible loads this plugin before it forks a process for the first task of a run. What is imported here the processes
+# of all later tasks have; otherwise each that asks the API would import it again.
+SHARED = ("ansible.module_utils.basic", "kubernetes", f"{COLLECTION}.plugins.module_utils._api.auth")
+for name in SHARED:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
 
 
 class ActionModule(NodeAction):

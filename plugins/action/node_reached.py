@@ -14,17 +14,31 @@ it ends, so that no task has to.
 
 from __future__ import annotations
 
+import importlib
+import json
+import sys
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import utc_now
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import ModuleBody, outcome
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._failure.reach import failure, unreached
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import notes
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import append, entry, plain, plain_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import (
+    append,
+    entry,
+    plain,
+    plain_text,
+    untagged,
+)
 
+COLLECTION = "ansible_collections.evergreen.kubeadm"
 NAME = "node_reached"
 PING = "ansible.builtin.ping"
 # It is there while a run has something to end: its lock, its taints, its report.
@@ -32,6 +46,18 @@ RUN = "upgrade_run_id"
 # What the task registered that opened the journal of the run.
 OPENED = "upgrade_opened"
 ARGUMENT_SPEC: dict[str, t.Any] = {"results": {"type": "list", "elements": "dict"}}
+
+
+class Call:
+    """What a module's body asks of an AnsibleModule."""
+
+    def __init__(self, params: dict[str, t.Any], check_mode: bool) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 class ActionModule(NormalAction):
@@ -78,7 +104,39 @@ class ActionModule(NormalAction):
 
     def act(self, tmp: str | None, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
         """Run the module of the task."""
-        return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+        body = self._body(task_vars or {})
+        if body is None:
+            return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+        answer: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
+        validated = ArgumentSpecValidator(**body.spec).validate(untagged(self._task.args))
+        if validated.error_messages:
+            raise AnsibleActionFail(f"{self._task.action}: {validated.errors.msg}")
+        call = Call(validated.validated_parameters, self._task.check_mode)
+        # As it would be if it had come from a process of its own.
+        found = json.loads(json.dumps(outcome(call, body.act, timed=body.timed)))
+        if call.warnings:
+            found["warnings"] = call.warnings
+        return {**answer, **remove_values(found, validated._no_log_values)}
+
+    def _body(self, names: dict[str, t.Any]) -> ModuleBody | None:
+        """What the module does, where this very Python would run it on this machine, and nothing is asked beside.
+
+        A process of its own costs a second of a processor each time, most of it
+        for imports. docs/decisions/0026 has the figures.
+        """
+        host = self._task.delegate_to
+        known = names.get("ansible_delegated_vars", {}).get(host, {}) if host else names
+        if (
+            self._connection.transport != "local"
+            or self._connection.become
+            or self._task.async_val
+            or any(self._task.environment or ())
+            or self._task.args.get("ssh_tunnel")
+            or self._templar.template(known.get("ansible_python_interpreter")) != sys.executable
+        ):
+            return None
+        module = f"{COLLECTION}.plugins.modules.{self._task.action.rpartition('.')[2]}"
+        return getattr(importlib.import_module(module), "BODY", None)
 
     def _look(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)

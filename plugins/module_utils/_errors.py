@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import traceback
 import typing as t
+from collections.abc import Callable
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import stopwatch
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ansible.module_utils.basic import AnsibleModule
 
 
@@ -38,10 +37,18 @@ class EvergreenError(Exception):
         return f"{self.message} {self.hint}".strip()
 
 
-def run_module(
-    module: AnsibleModule, action: Callable[[AnsibleModule], dict[str, t.Any]], *, timed: bool = False
-) -> t.NoReturn:
-    """Run `action` and end the module with its result, or with one clear failure; `timed` adds the times.
+class ModuleBody(t.NamedTuple):
+    """What a module does. The action plugins do it in their own process where that is possible."""
+
+    act: Callable[[t.Any], dict[str, t.Any]]
+    """Gets what has `params`, `check_mode` and `warn()`, as an AnsibleModule has them; returns the result."""
+    spec: dict[str, t.Any]
+    """What AnsibleModule and ArgumentSpecValidator are made with."""
+    timed: bool = False
+
+
+def outcome(module: t.Any, action: Callable[[t.Any], dict[str, t.Any]], *, timed: bool) -> dict[str, t.Any]:
+    """The result of `action`, or that of its failure; `timed` adds the times.
 
     An EvergreenError becomes ``msg`` (and ``hint`` where there is one) and its
     `result`. Anything else is a defect of this collection and is reported as
@@ -49,13 +56,23 @@ def run_module(
     """
     times: Callable[[], dict[str, t.Any]] = stopwatch() if timed else dict
     try:
-        result = {**action(module), **times()}
+        return {**action(module), **times()}
     except EvergreenError as error:
         extra = {"hint": error.hint} if error.hint else {}
-        module.fail_json(msg=str(error), **{"changed": False, **error.result, **times(), **extra})
+        return {"failed": True, "msg": str(error), "changed": False, **error.result, **times(), **extra}
     except Exception as error:
-        module.fail_json(
-            msg=f"This is a defect of evergreen.kubeadm, please report it: {type(error).__name__}: {error}",
-            exception=traceback.format_exc(),
-        )
+        return {
+            "failed": True,
+            "msg": f"This is a defect of evergreen.kubeadm, please report it: {type(error).__name__}: {error}",
+            "exception": traceback.format_exc(),
+        }
+
+
+def run_module(
+    module: AnsibleModule, action: Callable[[AnsibleModule], dict[str, t.Any]], *, timed: bool = False
+) -> t.NoReturn:
+    """Run `action` and end the module with its result, or with one clear failure."""
+    result = outcome(module, action, timed=timed)
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)

@@ -83,7 +83,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._hold import decisions
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._hold.io import Hold
 
@@ -120,13 +120,17 @@ def bring_about(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
+BODY = ModuleBody(
+    bring_about,
+    {
+        "argument_spec": {**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
+        "required_if": [("state", "held", ("holder",))],
+    },
+)
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
-        required_if=[("state", "held", ("holder",))],
-        supports_check_mode=True,
-    )
-    run_module(module, bring_about)
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

@@ -567,7 +567,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.work import Work, reported
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._taint.io import Tainting
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -669,9 +669,11 @@ def work_on_nodes(module: AnsibleModule) -> dict[str, t.Any]:
             module.warn(text)
 
 
+BODY = ModuleBody(work_on_nodes, {"argument_spec": {**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}}, timed=True)
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, work_on_nodes, timed=True)
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._etcd_bridge.io import Store
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._versions import Version
 
@@ -86,9 +86,11 @@ def bring_about(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
+BODY = ModuleBody(bring_about, {"argument_spec": {**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}})
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, bring_about)
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.io import DrainApi
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._taint.io import Tainting
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -146,13 +146,17 @@ def bring_about(module: AnsibleModule) -> dict[str, t.Any]:
     return work.result()
 
 
+BODY = ModuleBody(
+    bring_about,
+    {
+        "argument_spec": {**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
+        "required_if": [("state", "present", ("name",))],
+    },
+)
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
-        required_if=[("state", "present", ("name",))],
-        supports_check_mode=True,
-    )
-    run_module(module, bring_about)
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

@@ -910,7 +910,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.groups import POD_RULES, read_rules
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import Options
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.selectors import parse
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.io import ApiServers
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.cut_off import cut_off_run, lock_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import recorded_controller
@@ -1102,12 +1102,11 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
+BODY = ModuleBody(check, {"argument_spec": {**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}}, timed=True)
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC},
-        supports_check_mode=True,
-    )
-    run_module(module, check, timed=True)
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

@@ -276,7 +276,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._api.auth import AUTH_ARGUMENT_SPEC, connect
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._controller import CONTROLLER_OPTION, UNKNOWN, look
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import Deadline
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock import keeper
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._lock.decisions import (
     NAME,
@@ -426,9 +426,11 @@ def decide(lease: dict[str, t.Any] | None, params: dict[str, t.Any], now: dateti
     return decide_held(lease, **wanted, holder_controller=holder_controller, not_ready=params["not_ready"])
 
 
+BODY = ModuleBody(settle, {"argument_spec": {**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}}, timed=True)
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENT_SPEC, **ARGUMENT_SPEC}, supports_check_mode=True)
-    run_module(module, settle, timed=True)
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._redaction import HIDDEN, names_a_secret, redact
@@ -42,29 +42,36 @@ STATUSES = ("started", "finished", "failed")
 def plain(value: t.Any, name: str = "") -> t.Any:
     """`value` as plain JSON types, without secrets.
 
-    Accepts what a task's arguments can be: subclasses of the built-in types
-    that carry tags (ansible-core 2.19), dates from YAML, sets, bytes. A text
-    under the name of a secret, and what looks like one in any other, becomes
-    ``(hidden)``: a journal is shown to people and kept as an artifact.
+    A text under the name of a secret, and what looks like one in any other,
+    becomes ``(hidden)``: a journal is shown to people and kept as an artifact.
+    """
+    return _exact(value, lambda text, key: HIDDEN if text and names_a_secret(key) else redact(text), name)
+
+
+def untagged(value: t.Any) -> t.Any:
+    """`value` as plain JSON types, with all that is in it."""
+    return _exact(value, lambda text, _key: text)
+
+
+def _exact(value: t.Any, shown: Callable[[str, str], str], name: str = "") -> t.Any:
+    """Accepts what a task's arguments can be: subclasses of the built-in types that carry tags (ansible-core 2.19),
+    dates from YAML, sets, bytes. `shown` gets each text and the key that it is under.
     """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
-        return {plain_text(key): plain(item, plain_text(key)) for key, item in value.items()}
+        return {plain_text(key): _exact(item, shown, plain_text(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item, name) for item in value]
+        return [_exact(item, shown, name) for item in value]
     if isinstance(value, (set, frozenset)):
-        return [plain(item, name) for item in sorted(value, key=str)]
+        return [_exact(item, shown, name) for item in sorted(value, key=str)]
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         return float(value)
     if isinstance(value, (datetime.datetime, datetime.date)):
         return value.isoformat()
-    text = plain_text(value)
-    if text and names_a_secret(name):
-        return HIDDEN
-    return redact(text)
+    return shown(plain_text(value), name)
 
 
 def plain_text(value: object) -> str:
