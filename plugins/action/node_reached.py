@@ -9,7 +9,8 @@ it run the modules that a run uses on its nodes as well. In a run, they fail the
 in place of being unreachable: Ansible has no rescue for that, and ends the
 playbook where the host was alone in its batch. docs/decisions/0018 says more.
 In a run it also notes in the journal when a step of these modules begins and how
-it ends, so that no task has to.
+it ends, so that no task has to. Modules that ask the API run in this process where
+they can (docs/decisions/0026).
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class ActionModule(NormalAction):
         answer: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         validated = ArgumentSpecValidator(**body.spec).validate(untagged(self._task.args))
         if validated.error_messages:
-            raise AnsibleActionFail(f"{self._task.action}: {validated.errors.msg}")
+            said = remove_values(validated.errors.msg, validated._no_log_values)
+            raise AnsibleActionFail(f"{self._task.action}: {said}")
         call = Call(validated.validated_parameters, self._task.check_mode)
         # As it would be if it had come from a process of its own.
         found = json.loads(json.dumps(outcome(call, body.act, timed=body.timed)))

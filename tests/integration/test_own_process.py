@@ -30,15 +30,15 @@ def module(kind: str, /, **options: t.Any) -> Json:
 
 def steps(place: Place) -> dict[str, Json]:
     """Tasks by a name for their results; no result depends on the runs before."""
-    secret = {"basic_auth": SECRET}
+    secret = {"basic_auth": "{{ secret }}"}
     return {
-        "lock": {**module("upgrade_lock", holder=f"r1@{SECRET}", proxy_headers=secret), "check_mode": True},
+        "lock": {**module("upgrade_lock", holder="r1@{{ secret }}", proxy_headers=secret), "check_mode": True},
         "taint": {**module("node_taint", name=[place.first], run_id="r1"), "check_mode": True},
         "cordon": module("drain_node", state="cordoned", name=[place.first]),
         "drain": module("drain_node", name=["nonesuch"]),
         "uncordon": module("drain_node", state="uncordoned", name=[place.first]),
         "gate": module("cluster_gate", conditions=["node_ready"], node="nonesuch", timeout_s=0),
-        "wrong": module("cluster_gate", conditions=["node_redy"]),
+        "wrong": module("cluster_gate", conditions=["{{ secret }}"], proxy_headers=secret),
         "unknown": module("cluster_gate", condition=["node_ready"]),
         "needed": module("node_taint", state="present"),
     }
@@ -58,6 +58,7 @@ def results(place: Place, folder: Path, python: str, **more: t.Any) -> tuple[Jso
     play["module_defaults"] = {"group/evergreen.kubeadm.api": auth}
     (folder / "play.json").write_text(json.dumps([play]))
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-e", f"ansible_python_interpreter={python}"]
+    command += ["-e", f"secret={SECRET}"]
     kept = folder / "kept"
     done = subprocess.run(
         [*command, str(folder / "play.json")],
