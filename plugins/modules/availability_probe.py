@@ -15,6 +15,8 @@ description:
   - Asks the API and any number of HTTP services at a steady rate, over a new connection for each request as a new
     client does, until it is told to stop. The rate is kept while requests hang.
   - It measures what a user meets, so run it from where users are, such as the controller, and through the balancer.
+  - A probe that waits for a processor would count its own wait as a failure. So it asks the system to be served before
+    other processes, which the system grants to root.
   - Start it in the background by C(async) and C(poll=0), and stop it by making its O(stop_file).
   - It ends by itself within a second of the end of the process O(controller), or where that cannot be seen from here,
     when O(heartbeat) was not touched for O(idle_limit_s), so that no probe is left behind by a run that was killed.
@@ -212,6 +214,8 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import p
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_targets, service_target
 
+NICE = -10
+
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "api": {"type": "bool", "default": True},
     "services": {
@@ -253,6 +257,8 @@ def measure(module: AnsibleModule) -> dict[str, t.Any]:
     for name in ("rate_per_s", "timeout_s"):
         if options[name] <= 0:
             raise EvergreenError(f"The option {name} is {options[name]:g}, and must be more than 0.")
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())

@@ -22,6 +22,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
+from ansible_collections.evergreen.kubeadm.plugins.modules.availability_probe import NICE
 from bench.measure import BenchError
 from bench.result import crowded_machine, keep, machine, say, say_goals
 from bench.tools import ROOT
@@ -186,7 +187,10 @@ class Upgrades:
             subprocess.Popen(
                 [sys.executable, "-m", module, str(arguments)], env=environment, stdout=subprocess.DEVNULL
             ) as probe,
-            subprocess.Popen([self._probe, "--kubeconfig", KUBECONFIG], stdin=subprocess.PIPE, stdout=file) as clients,
+            # As the module does: what waits for a processor would count its own wait.
+            subprocess.Popen(
+                ["nice", "-n", str(NICE), self._probe, "--kubeconfig", KUBECONFIG], stdin=subprocess.PIPE, stdout=file
+            ) as clients,
         ):
             try:
                 yield found

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -25,6 +28,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.journal import read
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.request import Target
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.targets import api_targets, service_target
+from ansible_collections.evergreen.kubeadm.plugins.modules import availability_probe
 from harness.cluster import Cluster
 from harness.controller import controller
 from harness.process import wait_for
@@ -187,6 +191,24 @@ def test_a_listener_that_never_accepts_is_a_timeout_and_ends_in_time(tmp_path: P
         assert time.monotonic() - begin < 2.5
     assert web["failed"] == web["requests"] > 0
     assert set(web["errors"]) == {"timeout"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the system grants it to root")
+def test_it_is_served_before_other_processes(tmp_path: Path) -> None:
+    options = {"api": False, "output": str(tmp_path / "probe.jsonl"), "duration_s": 60, "rate_per_s": 5}
+    with serving() as port:
+        services = [{"name": "web", "url": f"http://127.0.0.1:{port}/ok"}]
+        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**options, "services": services}})
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", availability_probe.__name__, arguments]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+            try:
+                wait_for("the probe asks", lambda: len(read(str(tmp_path / "probe.jsonl"))) > 1, 30)
+                threads = [int(name) for name in os.listdir(f"/proc/{process.pid}/task")]
+                assert len(threads) > 1
+                assert {os.getpriority(os.PRIO_PROCESS, each) for each in threads} == {availability_probe.NICE}
+            finally:
+                process.terminate()
 
 
 def test_the_stop_file_ends_it(tmp_path: Path) -> None:
