@@ -27,6 +27,9 @@ BOOT_TIMEOUT_S = 90.0
 GUARD_METRIC = "4242"
 EXITS = Path("/run/libpod/exits")
 CGROUPS = Path("/sys/fs/cgroup")
+SHARES = {"balancer": 8192, "control_plane": 1024, "worker": 256}
+"""CPU weights. Real machines have processors of their own: pods that start keep no load balancer from passing requests
+on, and no etcd from answering."""
 VOLUMES = {"control_plane": ("/var/lib/containerd",), "worker": ("/var/lib/containerd",), "balancer": ()}
 """containerd's overlays cannot lie on the container's own overlay."""
 
@@ -93,9 +96,7 @@ def create(lab: Lab, machine: Machine, image: str, authorized_key: str) -> None:
     argv += ["--stop-timeout", "20", "--no-hosts"]
     # Nobody answers there: names outside of the lab do not resolve, at once. podman's file would hide one of ours.
     argv += ["--dns", lab.balancer.address, "--dns-option", "timeout:1", "--dns-option", "attempts:1"]
-    if machine.role == "worker":
-        # Real machines have processors of their own. Where many pods start here at once, the API goes on to answer.
-        argv += ["--cpu-shares", "256"]
+    argv += ["--cpu-shares", str(SHARES[machine.role])]
     if not host.may_raise_limits():
         argv += ["--ulimit", "nofile=1024:20000", "--ulimit", "nproc=8192:8192"]
     for number, path in enumerate(VOLUMES[machine.role]):

@@ -252,13 +252,27 @@ def targets(options: dict[str, t.Any], stop: threading.Event) -> list[Target]:
     return found
 
 
+def be_served_first() -> None:
+    """Before other processes of the host, where the system grants it.
+
+    Linux shares the processors between sessions first, and inside of one by
+    nice values (autogroups, sched(7)). A session that others are in stays as
+    it is.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        leader = os.getsid(0)
+        if leader == os.getpid() or not os.path.exists(f"/proc/{leader}"):
+            with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+                file.write(str(NICE))
+
+
 def measure(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
     for name in ("rate_per_s", "timeout_s"):
         if options[name] <= 0:
             raise EvergreenError(f"The option {name} is {options[name]:g}, and must be more than 0.")
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    be_served_first()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())

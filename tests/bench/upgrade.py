@@ -185,13 +185,21 @@ class Upgrades:
         with (
             clients_output.open("wb") as file,
             subprocess.Popen(
-                [sys.executable, "-m", module, str(arguments)], env=environment, stdout=subprocess.DEVNULL
+                [sys.executable, "-m", module, str(arguments)],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
             ) as probe,
-            # As the module does: what waits for a processor would count its own wait.
             subprocess.Popen(
-                ["nice", "-n", str(NICE), self._probe, "--kubeconfig", KUBECONFIG], stdin=subprocess.PIPE, stdout=file
+                ["nice", "-n", str(NICE), self._probe, "--kubeconfig", KUBECONFIG],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                start_new_session=True,
             ) as clients,
         ):
+            # As the module has itself served.
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{clients.pid}/autogroup").write_text(str(NICE))
             try:
                 yield found
                 time.sleep(AFTER_S)

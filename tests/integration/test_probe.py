@@ -201,12 +201,14 @@ def test_it_is_served_before_other_processes(tmp_path: Path) -> None:
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**options, "services": services}})
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", availability_probe.__name__, arguments]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
             try:
                 wait_for("the probe asks", lambda: len(read(str(tmp_path / "probe.jsonl"))) > 1, 30)
                 threads = [int(name) for name in os.listdir(f"/proc/{process.pid}/task")]
                 assert len(threads) > 1
                 assert {os.getpriority(os.PRIO_PROCESS, each) for each in threads} == {availability_probe.NICE}
+                group = Path(f"/proc/{process.pid}/autogroup")
+                assert not group.exists() or f"nice {availability_probe.NICE}" in group.read_text()
             finally:
                 process.terminate()
 
