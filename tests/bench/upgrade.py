@@ -165,7 +165,7 @@ class Upgrades:
     def _probing(self) -> t.Iterator[dict[str, Client]]:
         """Requests through the balancer meanwhile; what became of them is in the dictionary at the end.
 
-        New connections to the API and to the Service at 20 a second each, and clients as client-go has them.
+        New connections to the API and to the Service at 10 a second each, and clients as client-go has them.
         """
         output, stop, arguments, clients_output = (
             self._work / name for name in ("probe.jsonl", "stop", "arguments.json", "clients.jsonl")
