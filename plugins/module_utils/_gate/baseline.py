@@ -16,7 +16,7 @@ import re
 import typing as t
 from datetime import datetime
 
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._deadline import parse_time, seconds_between
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._drain.model import workload_of
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate.model import Json
@@ -90,12 +90,12 @@ def lasting_troubles(nodes: list[Json], pods: list[Json], now: datetime) -> list
             or (model.is_mirror(pod) and model.labels(pod).get("component") in _KUBEADM_STATIC_PODS)
         ):
             continue
-        seen = model.pod_trouble(pod)
-        since = _not_ready_since(pod)
-        lasting = since is not None and (now - since).total_seconds() >= LASTING_S
-        if seen and (lasting or _crashes(pod)):
-            told = since.strftime("%Y-%m-%dT%H:%M:%SZ") if lasting and since else ""
+        seen, since, crashes = model.pod_trouble(pod), _not_ready_since(pod), _crashes(pod, now)
+        if seen and since is not None and (now - since).total_seconds() >= LASTING_S:
+            told = since.strftime("%Y-%m-%dT%H:%M:%SZ")
             found.append(Trouble(subject_of(pod), model.name_of(pod), model.node_of(pod), told, seen))
+        elif crashes:
+            found.append(Trouble(subject_of(pod), model.name_of(pod), model.node_of(pod), "", crashes))
     return found
 
 
@@ -105,15 +105,26 @@ def _not_ready_since(pod: Json) -> datetime | None:
     return parse_time(ready or (pod.get("metadata") or {}).get("creationTimestamp"))
 
 
-def _crashes(pod: Json) -> bool:
-    """Whether a container crashes again and again: it is Ready for a moment at each start."""
+def _crashes(pod: Json, now: datetime) -> str:
+    """Which container crashes again and again, whatever it does now: at each start it runs, and may be Ready."""
     status = pod.get("status") or {}
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") != "CrashLoopBackOff" or container.get("restartCount", 0) < LASTING_CRASHES:
-            continue
-        last = (container.get("lastState") or {}).get("terminated") or {}
-        began, ended = parse_time(last.get("startedAt")), parse_time(last.get("finishedAt"))
-        if began is None or ended is None or (ended - began).total_seconds() < _RESET_S:
-            return True
-    return False
+    for container in status.get("initContainerStatuses") or []:
+        done = (container.get("state") or {}).get("terminated") or {}
+        if done.get("exitCode") != 0 and (told := _loop(container, now)):
+            return told
+    return next(filter(None, (_loop(each, now) for each in status.get("containerStatuses") or [])), "")
+
+
+def _loop(container: Json, now: datetime) -> str:
+    state, restarts = container.get("state") or {}, container.get("restartCount", 0)
+    before = (container.get("lastState") or {}).get("terminated") or {}
+    last = state.get("terminated") or before
+    ran_s = seconds_between(last.get("startedAt"), last.get("finishedAt")) or 0.0
+    if restarts < LASTING_CRASHES or ran_s >= _RESET_S:
+        return ""
+    if "running" in state:
+        began = parse_time(state["running"].get("startedAt"))
+        loops = bool(before) and began is not None and (now - began).total_seconds() < _RESET_S
+    else:
+        loops = "terminated" in state or (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+    return f"container {container.get('name')} crashes again and again, {restarts} restarts" if loops else ""

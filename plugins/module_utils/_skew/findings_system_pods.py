@@ -45,8 +45,8 @@ def system_pod_findings(cluster: Cluster, now: float, *, wait: bool = True) -> l
             waited = [trouble for trouble in troubles if not before.has(pods[trouble.pod])]
             why = f"it was ready when the upgrade began at {began}, so its gates wait for it"
         first = (waited or troubles)[0]
-        evidence = f"{some([trouble.pod for trouble in waited or troubles])} not ready"
-        evidence += f" since {first.since}: {first.seen}" if first.since else f": {first.seen}"
+        since = f" not ready since {first.since}" if first.since else ""
+        evidence = f"{some([trouble.pod for trouble in waited or troubles])}{since}: {first.seen}"
         see = f"kubectl -n kube-system describe pod {first.pod}"
         if waited:
             remedy = (

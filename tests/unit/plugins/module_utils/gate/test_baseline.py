@@ -17,6 +17,7 @@ Json = dict[str, t.Any]
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
 LONG_AGO, JUST_NOW = "2025-11-02T08:00:00Z", "2026-01-31T11:58:00Z"
 EXPORTER = "daemonset/kube-system/old-exporter"
+LOOP = [(EXPORTER, "w1", "")]
 
 
 def node(name: str, ready: str = "True") -> Json:
@@ -41,17 +42,26 @@ def broken(name: str, on: str, since: str = LONG_AGO, **more: t.Any) -> Json:
     return pod(name, on, **{**status, **more})
 
 
-def crashing(restarts: int, began: str, ended: str) -> Json:
-    """A pod that was Ready for a moment at its last start."""
-    last = {"terminated": {"startedAt": began, "finishedAt": ended}} if began else {}
-    waiting = {
-        "name": "agent",
-        "ready": False,
-        "restartCount": restarts,
-        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-        "lastState": last,
-    }
-    return broken("agent-1", "w1", JUST_NOW, phase="Running", containerStatuses=[waiting])
+BACK_OFF: Json = {"waiting": {"reason": "CrashLoopBackOff"}}
+
+
+def run(began: str, ended: str, code: int = 1) -> Json:
+    return {"terminated": {"startedAt": began, "finishedAt": ended, "exitCode": code}}
+
+
+CRASH = run("2026-01-31T11:57:00Z", "2026-01-31T11:58:00Z")
+
+
+def crashing(restarts: int, state: Json, last: Json, where: str = "containerStatuses") -> Json:
+    """A pod that was Ready for a moment at its last start, and is so again where its container runs."""
+    status = {"name": "agent", "restartCount": restarts, "state": state, "lastState": last}
+    if "running" in state:
+        return pod("agent-1", "w1", **{where: [{**status, "ready": True}]})
+    return broken("agent-1", "w1", JUST_NOW, phase="Running", **{where: [{**status, "ready": False}]})
+
+
+def running(since: str) -> Json:
+    return {"running": {"startedAt": since}}
 
 
 STATIC = {"annotations": {model.MIRROR_ANNOTATION: "h"}, "ownerReferences": [{"kind": "Node", "controller": True}]}
@@ -67,10 +77,23 @@ STATIC = {"annotations": {model.MIRROR_ANNOTATION: "h"}, "ownerReferences": [{"k
             [("pod/kube-system/p", "", LONG_AGO)],
             id="never scheduled",
         ),
-        pytest.param(crashing(4711, "2026-01-31T11:57:00Z", JUST_NOW), [(EXPORTER, "w1", "")], id="crash loop"),
-        pytest.param(crashing(4711, "", ""), [(EXPORTER, "w1", "")], id="crash loop, its last run not known"),
-        pytest.param(crashing(2, "2026-01-31T11:57:00Z", JUST_NOW), [], id="two crashes"),
-        pytest.param(crashing(60, "2026-01-12T11:57:00Z", JUST_NOW), [], id="one crash in weeks"),
+        pytest.param(crashing(4711, BACK_OFF, CRASH), LOOP, id="crash loop"),
+        pytest.param(crashing(4711, BACK_OFF, {}), LOOP, id="crash loop, its last run not known"),
+        pytest.param(crashing(4711, running(JUST_NOW), CRASH), LOOP, id="crash loop that is ready for a moment"),
+        pytest.param(crashing(4711, CRASH, CRASH), LOOP, id="crash loop, before its back-off"),
+        pytest.param(crashing(4711, BACK_OFF, CRASH, "initContainerStatuses"), LOOP, id="init container in a loop"),
+        pytest.param(
+            crashing(4711, run(JUST_NOW, JUST_NOW, 0), CRASH, "initContainerStatuses"), [], id="init container done"
+        ),
+        pytest.param(crashing(2, BACK_OFF, CRASH), [], id="two crashes"),
+        pytest.param(
+            crashing(60, BACK_OFF, run("2026-01-12T11:57:00Z", JUST_NOW)), [], id="one crash in weeks, in its back-off"
+        ),
+        pytest.param(
+            crashing(60, running(JUST_NOW), run("2026-01-12T11:57:00Z", JUST_NOW)), [], id="one crash in weeks"
+        ),
+        pytest.param(crashing(60, running("2026-01-31T11:45:00Z"), CRASH), [], id="has run for a while since"),
+        pytest.param(crashing(60, running(JUST_NOW), {}), [], id="its last run not known, and it runs"),
         pytest.param(pod("fine", "w1"), [], id="ready"),
         pytest.param(broken("p", "w1", metadata={"deletionTimestamp": JUST_NOW}), [], id="leaves"),
         pytest.param(broken("p", "w1", phase="Failed"), [], id="finished"),

@@ -54,6 +54,21 @@ def test_what_was_broken_before_is_warned_of_and_not_waited_for() -> None:
     assert verdict["blockers"] == 0
 
 
+def test_what_crashes_again_and_again_is_known_while_it_is_ready() -> None:
+    crash = {"terminated": {"startedAt": "2027-01-15T07:58:50Z", "finishedAt": "2027-01-15T07:58:59Z", "exitCode": 1}}
+    state = {"running": {"startedAt": "2027-01-15T07:59:58Z"}}
+    found = broken("agent-1")
+    found["status"] = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "c", "ready": True, "restartCount": 7, "state": state, "lastState": crash}],
+    }
+    verdict = plan(found)
+    assert said(verdict) == [("warning", "system-pod-not-ready", EXPORTER)]
+    assert verdict["findings"][0]["evidence"] == "agent-1: container c crashes again and again, 7 restarts"
+    assert verdict["not_ready"] == {EXPORTER: ["w1"]}
+
+
 def test_a_warning_that_is_accepted_is_not_waited_for_either() -> None:
     verdict = plan(broken("a"), accepted=[{"id": "system-pod-not-ready", "reason": "known"}])
     assert (said(verdict), verdict["not_ready"]) == ([], {EXPORTER: ["w1"]})
