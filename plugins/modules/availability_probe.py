@@ -73,10 +73,8 @@ options:
     description:
       - After this many seconds a request without a complete answer has failed. Name resolution, connection, TLS and
         answer share them.
-      - By default as many as the leader election of Kubernetes' own components gives a request (half of client-go's
-        C(RenewDeadline) of 10 s). What came later than usual is seen in C(gap_s).
     type: float
-    default: 5
+    default: 2
   output:
     description:
       - The file that gets one JSON line for each target and second, with C(time), C(target), C(requests), C(failed)
@@ -235,7 +233,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "rate_per_s": {"type": "float", "default": 10},
-    "timeout_s": {"type": "float", "default": 5},
+    "timeout_s": {"type": "float", "default": 2},
     "output": {"type": "path"},
     "stop_file": {"type": "path"},
     "heartbeat": {"type": "path"},

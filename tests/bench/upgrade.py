@@ -173,7 +173,6 @@ class Upgrades:
         options = {
             "kubeconfig": str(KUBECONFIG),
             "services": [{"name": "web", "url": f"http://{self._lab.balancer.address}/"}],
-            "timeout_s": 2,
             "output": str(output),
             "stop_file": str(stop),
             "duration_s": KILLED_AFTER_S,
