@@ -223,7 +223,8 @@ ENTRIES: tuple[Entry, ...] = (
         severities=(BLOCKER, WARNING),
         title="A pod of kube-system has not been ready for long",
         meaning="After each node, and at the end, a run waits until the pods of kube-system are ready. What was not "
-        "ready when the upgrade began is not waited for, and only warned of. It is compared by workload, and for "
+        "ready when the upgrade began is not waited for, and only warned of. A container that crashes again and again "
+        "counts as not ready, also in the moments in which it runs. It is compared by workload, and for "
         "DaemonSets by node, so that it counts as well for pods that are made again; the Lease of the upgrade keeps "
         "it until the upgrade is done. What is waited for is a blocker: kube-proxy and CoreDNS, which the upgrade "
         "replaces, and what was ready when an unfinished upgrade began.",
