@@ -49,8 +49,19 @@ class Program:
         return f"{self.name}-{self.version}"
 
 
+KUBERNETES = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "kubeadm",
+    "kubectl",
+)
+
+
 def kubernetes(version: str, go: str) -> Program:
-    """All Kubernetes commands in one program, linked under their names."""
+    """The programs that a cluster runs, and kubectl."""
     major, minor, _ = version.split(".")
     stamp = {
         "gitVersion": f"v{version}",
@@ -61,7 +72,14 @@ def kubernetes(version: str, go: str) -> Program:
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     flags = " ".join(f"-X {package}.{key}={value}" for package in packages for key, value in stamp.items())
-    return Program("kubernetes", version, go, {"kube": "."}, ldflags=f"-s -w {flags}", prepare=_prepare_kubernetes)
+    return Program(
+        "kubernetes",
+        version,
+        go,
+        {name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES},
+        ldflags=f"-s -w {flags}",
+        prepare=_prepare_kubernetes,
+    )
 
 
 def etcd(version: str, go: str, *, tools: bool = True) -> Program:
@@ -248,10 +266,6 @@ def _prepare_kubernetes(work: Path, version: str, go: str) -> None:
     replaces by folders; the published ones carry the same version with a
     leading 0 for the 1.
     """
-    _copy_source("kube")(work, version, go)
-    minor = int(version.split(".")[1])
-    variant = "since_1_34" if minor >= 34 else "until_1_33"
-    shutil.copy(SOURCES / "kube" / f"{variant}.go.txt", work / f"{variant}.go")
     source = _module_directory("k8s.io/kubernetes", version, go)
     staging_version = "v0." + version.split(".", 1)[1]
     lines = []

@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
 
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PUSH = ("--quiet", "--tls-verify=false", "--format=oci", "--compression-format=zstd")
+"""All nodes unpack on the same processors; zstd takes a quarter less of them than gzip."""
 WEB = "evergreen-lab/web"
 WEB_TAG = "1"
 OPERATORS = "evergreen-lab/operators"
@@ -30,7 +32,6 @@ class Image:
     tag: str
     files: dict[str, Path]
     """Path in the image to the file that it is a copy of."""
-    links: dict[str, str]
     base: str = "scratch"
     settings: tuple[str, ...] = (PATH,)
 
@@ -38,13 +39,12 @@ class Image:
 def wanted(release: Release, lab: Lab) -> list[Image]:
     """Every image that a cluster of `release` pulls."""
     place = lab.cache / "bin"
-    kube = place / f"kubernetes-{release.version}" / "kube"
+    kubernetes = place / f"kubernetes-{release.version}"
     images = [
         Image(
             component,
             f"v{release.version}",
-            {"/usr/local/bin/kube": kube},
-            {f"/usr/local/bin/{component}": "kube"},
+            {f"/usr/local/bin/{component}": kubernetes / component},
             base="proxy-base" if component == "kube-proxy" else "scratch",
         )
         for component in COMPONENTS
@@ -57,21 +57,19 @@ def wanted(release: Release, lab: Lab) -> list[Image]:
             "coredns/coredns",
             release.coredns,
             {"/coredns": place / f"coredns-{release.coredns.removeprefix('v')}" / "coredns"},
-            {},
             settings=(PATH, 'ENTRYPOINT ["/coredns"]'),
         ),
         Image(
             "pause",
             release.pause,
             {"/pause": place / f"pause-{release.pause}" / "pause"},
-            {},
             settings=(PATH, "USER 65535:65535", 'ENTRYPOINT ["/pause"]'),
         ),
-        Image(WEB, WEB_TAG, {"/web": place / "web-1" / "web"}, {}, settings=(PATH, 'ENTRYPOINT ["/web"]')),
+        Image(WEB, WEB_TAG, {"/web": place / "web-1" / "web"}, settings=(PATH, 'ENTRYPOINT ["/web"]')),
     ]
     if lab.profile == "field":
         files = {"/operators": place / f"operators-{OPERATORS_TAG}" / "operators"}
-        images.append(Image(OPERATORS, OPERATORS_TAG, files, {}, settings=(PATH, 'ENTRYPOINT ["/operators"]')))
+        images.append(Image(OPERATORS, OPERATORS_TAG, files, settings=(PATH, 'ENTRYPOINT ["/operators"]')))
     return images
 
 
@@ -79,7 +77,7 @@ def _etcd(tag: str, tools: str, place: Path) -> Image:
     version = tag.split("-", maxsplit=1)[0]
     versions = {"etcd": version, "etcdctl": tools or version, "etcdutl": tools or version}
     files = {f"/usr/local/bin/{name}": place / f"etcd-{of}" / name for name, of in versions.items()}
-    return Image("etcd", tag, files, {})
+    return Image("etcd", tag, files)
 
 
 def missing(lab: Lab) -> list[Image]:
@@ -99,28 +97,18 @@ def push(image: Image, lab: Lab) -> None:
     base = image.base
     if base == "proxy-base":
         base = systems.image(systems.PROXY_BASE, lab)
-    lines = [f"FROM {base}"]
     with tempfile.TemporaryDirectory(dir=lab.cache) as folder:
-        for number, (path, file) in enumerate(image.files.items()):
-            # One layer a file: the components of a version share the large one.
-            target = Path(folder) / str(number) / path.lstrip("/")
-            target.parent.mkdir(parents=True)
+        for path, file in image.files.items():
+            target = Path(folder) / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
             os.link(file, target) if _same_device(file, target.parent) else shutil.copy(file, target)
-            lines.append(f"COPY {number}/ /")
-        if image.links:
-            for path, aim in image.links.items():
-                link = Path(folder) / "links" / path.lstrip("/")
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(aim)
-            lines.append("COPY links/ /")
-        lines += image.settings
         run(
             ["podman", "build", "--quiet", "--layers", "--timestamp", "0", "--tag", name, "--file", "-", folder],
             what=f"making the image {image.repository}:{image.tag}",
-            stdin="\n".join(lines),
+            stdin="\n".join((f"FROM {base}", "COPY . /", *image.settings)),
         )
     aim = f"docker://{lab.balancer.address}:5000/{image.repository}:{image.tag}"
-    run(["podman", "push", "--quiet", "--tls-verify=false", name, aim], what=f"pushing {image.repository}:{image.tag}")
+    run(["podman", "push", *PUSH, name, aim], what=f"pushing {image.repository}:{image.tag}")
     run(["podman", "rmi", "--force", name], check=False)
 
 

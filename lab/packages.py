@@ -87,14 +87,14 @@ def publish(release: Release, lab: Lab) -> None:
     """Make the three packages of `release` and index its minor's repository anew."""
     place = repository(release, lab.cache)
     place.mkdir(parents=True, exist_ok=True)
-    kube = lab.cache / "bin" / f"kubernetes-{release.version}" / "kube"
+    programs = lab.cache / "bin" / f"kubernetes-{release.version}"
     for name in DEPENDS:
         with tempfile.TemporaryDirectory(dir=lab.cache) as folder:
             tree = Path(folder) / "tree"
-            _lay_out(tree, name, release, kube)
+            _lay_out(tree, name, release, programs / name)
             part = Path(folder) / "package.deb"
             run(
-                ["dpkg-deb", "--build", "--root-owner-group", "-Zgzip", "-z1", tree, part],
+                ["dpkg-deb", "--build", "--root-owner-group", "-Zzstd", "-z3", tree, part],
                 what=f"packing {name} {release.version}",
             )
             part.chmod(0o644)
@@ -106,9 +106,9 @@ def _file(name: str, release: Release) -> str:
     return f"{name}_{release.version}-{REVISION}_amd64.deb"
 
 
-def _lay_out(tree: Path, name: str, release: Release, kube: Path) -> None:
+def _lay_out(tree: Path, name: str, release: Release, program: Path) -> None:
     (tree / "usr/bin").mkdir(parents=True)
-    shutil.copy(kube, tree / "usr/bin" / name)
+    shutil.copy(program, tree / "usr/bin" / name)
     (tree / "usr/bin" / name).chmod(0o755)
     units = tree / "usr/lib/systemd/system"
     if name == "kubelet":

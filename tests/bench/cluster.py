@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import typing as t
 from pathlib import Path
@@ -14,21 +13,9 @@ from pathlib import Path
 from bench.audit import AuditLog, policy
 from harness.cluster import Cluster
 from harness.process import wait_for
-from lab import golang
 
 GROUP = "bench"
 RBAC = "rbac.authorization.k8s.io"
-
-
-def kubectl(version: str, go: str = "1.24") -> Path:
-    """kubectl as it is released: a program of its own.
-
-    The harness' one is a part of a program that holds all of Kubernetes, which
-    takes twice the memory and longer to start.
-    """
-    program = golang.kubernetes(version, go)
-    alone = dataclasses.replace(program, name="kubectl", binaries={"kubectl": "k8s.io/kubernetes/cmd/kubectl"})
-    return golang.build(alone, golang.cache_directory()) / "kubectl"
 
 
 class AuditedCluster(Cluster):
@@ -42,7 +29,6 @@ class AuditedCluster(Cluster):
             f"--audit-policy-file={place / 'audit-policy.json'}",
             f"--audit-log-path={place / 'audit.log'}",
         ]
-        self.kubectl_binary = kubectl(self.version)
         self.audit_log = AuditLog(place / "audit.log")
         self.kubeconfigs = {name: self._kubeconfig_of(name) for name in names}
 

@@ -84,7 +84,7 @@ class Bench:
     def _command(self, tool: str) -> list[str | Path]:
         kubeconfig = self._cluster.kubeconfigs[USERS[tool]]
         if tool == KUBECTL:
-            words = [str(self._cluster.kubectl_binary), "--kubeconfig", str(kubeconfig)]
+            words = [str(self._cluster.bin / "kubectl"), "--kubeconfig", str(kubeconfig)]
             words += ["--cache-dir", str(self._place / "kubectl-cache")]
             words += ["get", "nodes,pods", "--all-namespaces", "--output", "json"]
             # What it writes is nobody's; a file of it would be measured as well.

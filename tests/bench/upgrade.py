@@ -67,7 +67,7 @@ class Upgrades:
         self._work = work
         self._lab = config.load()
         go, cache = self._lab.release.go, self._lab.cache
-        self._program = golang.build(golang.kubernetes(FROM, go), cache) / "kube"
+        self._kubectl = golang.build(golang.kubernetes(FROM, go), cache) / "kubectl"
         self._probe = golang.build(golang.probe(CLIENT_GO, go), cache) / "probe"
 
     def fresh(self) -> None:
@@ -108,7 +108,7 @@ class Upgrades:
         ssh.write_text(ssh_config(self._lab.nodes), encoding="utf-8")
         control_plane = [node.name for node in self._lab.control_plane]
         workers = [node.name for node in self._lab.workers]
-        command = [str(SCRIPT), TO, str(self._program), str(KUBECONFIG), IGNORED, str(ssh)]
+        command = [str(SCRIPT), TO, str(self._kubectl), str(KUBECONFIG), IGNORED, str(ssh)]
         sample = self._upgrade(BY_HAND, [*command, *control_plane, "--", *workers])
         output = self._log(BY_HAND).read_text(encoding="utf-8", errors="replace")
         steps = steps_of_script(output)

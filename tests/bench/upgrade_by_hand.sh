@@ -5,14 +5,13 @@
 # it, in a script: one node after the other, each command run when the one
 # before has ended. It goes on where a person would, and says what it saw.
 #
-#     upgrade_by_hand.sh VERSION PROGRAM KUBECONFIG IGNORED SSH_CONFIG CONTROL_PLANE... -- WORKER...
+#     upgrade_by_hand.sh VERSION KUBECTL KUBECONFIG IGNORED SSH_CONFIG CONTROL_PLANE... -- WORKER...
 #
-# PROGRAM is kubectl, or one that is kubectl when it is called by that name.
 # Lines "step NODE NAME SECONDS" say when a step of a node begins; its last is
 # "end".
 set -uo pipefail
 
-version=$1 program=$2 kubeconfig=$3 ignored=$4 ssh_config=$5
+version=$1 kubectl=$2 kubeconfig=$3 ignored=$4 ssh_config=$5
 shift 5
 minor=${version%.*}
 
@@ -23,7 +22,7 @@ on() {
 }
 
 k() {
-    (exec -a kubectl "$program" --kubeconfig "$kubeconfig" "$@")
+    "$kubectl" --kubeconfig "$kubeconfig" "$@"
 }
 
 step() {

@@ -116,12 +116,10 @@ def _ready(cluster: Cluster, name: str) -> bool:
 
 def second_api_server(cluster: Cluster, place: Path) -> tuple[Process, str]:
     """A kube-apiserver 1.35.4 on the etcd of the 1.34.4 one, not started, and its address: an upgrade half done."""
-    kube = golang.build(golang.kubernetes("1.35.4", "1.25"), golang.cache_directory()) / "kube"
-    binary = place / "kube-apiserver"
-    binary.symlink_to(kube)
+    kubernetes = golang.build(golang.kubernetes("1.35.4", "1.25"), golang.cache_directory())
     port = free_ports(1)[0]
     arguments = [
         f"--secure-port={port}" if word.startswith("--secure-port=") else word
         for word in cluster.api_server.arguments[1:]
     ]
-    return Process([binary, *arguments], place / "second.log"), f"127.0.0.1:{port}"
+    return Process([kubernetes / "kube-apiserver", *arguments], place / "second.log"), f"127.0.0.1:{port}"

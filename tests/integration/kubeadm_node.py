@@ -29,6 +29,8 @@ import yaml
 
 ADDRESS = "192.0.2.11"
 MANIFESTS = Path("/etc/kubernetes/manifests")
+KUBELET = Path("/usr/local/sbin/kubelet")
+CONFIG_PIPE = Path("/run/kubelet-config")
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/super-admin.conf")
 OLD, NEW = "1.34.4", "1.35.4"
 CONFIG = f"""\
@@ -173,7 +175,7 @@ def install(binaries: Path) -> None:
     for name in ("kubeadm", "kubectl", "kubelet"):
         link = Path("/usr/local/sbin") / name
         link.unlink(missing_ok=True)
-        link.symlink_to(binaries / "kube")
+        link.symlink_to(binaries / name)
     os.environ["PATH"] = f"/usr/local/sbin:{os.environ['PATH']}"
 
 
@@ -262,7 +264,7 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     seen["planned"] = module("kubeadm_upgrade", state="planned", **UPGRADE)
     seen["predicted"] = module("kubeadm_upgrade", check_mode=True, **UPGRADE)
     seen["not_verified"] = module("kubeadm_upgrade", state="verified", timeout_s=0, **UPGRADE)
-    kubelet = stand_in("kubelet")
+    kubelet = stand_in()
     beside = threading.Thread(target=lambda: seen.update(beside=beside_kubeadm()), daemon=True)
     beside.start()
     flags = (f"--ignore-preflight-errors={','.join(IGNORED)}", f"--skip-phases={','.join(SLOW)}")
@@ -288,10 +290,11 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     return seen
 
 
-def stand_in(name: str) -> subprocess.Popen[bytes]:
-    """A process by the name of the kubelet: `comm` and the version of its executable are all that is read of it."""
-    command = ["kubectl", "proxy", "--port=0", f"--kubeconfig={KUBECTL[2]}"]
-    return subprocess.Popen(command, executable=f"/usr/local/sbin/{name}", stdout=subprocess.DEVNULL)
+def stand_in() -> subprocess.Popen[bytes]:
+    """A kubelet that waits for its configuration: its name and the version of its executable are all that is read."""
+    CONFIG_PIPE.unlink(missing_ok=True)
+    os.mkfifo(CONFIG_PIPE)
+    return subprocess.Popen([KUBELET, f"--config={CONFIG_PIPE}"], stderr=subprocess.DEVNULL)
 
 
 def proxies() -> dict[str, t.Any]:
@@ -324,7 +327,7 @@ def as_worker(pods: StaticPods) -> dict[str, t.Any]:
     seen["info_upgraded"] = module("kubeadm_info")
     config_map = ("configmap", "kubelet-config", "-n", "kube-system", "-o", "json")
     seen["kubelet_config"] = yaml.safe_load(json.loads(run(*KUBECTL, "get", *config_map))["data"]["kubelet"])
-    kubelet = stand_in("kubelet")
+    kubelet = stand_in()
     seen["kubelet_upgraded"] = module("kubeadm_upgrade", **worker)
     kubelet.kill()
     return seen
@@ -378,11 +381,7 @@ def main() -> None:
         os.execvp("unshare", ["unshare", *flags, sys.executable, *sys.argv])
     work, old, new, etcd_old, etcd_new = (Path(argument).resolve() for argument in sys.argv[1:6])
     enter(work, old)
-    binaries = {}
-    for version, kube in ((OLD, old), (NEW, new)):
-        binaries[version] = work / version
-        binaries[version].mkdir()
-        (binaries[version] / "kube-apiserver").symlink_to(kube / "kube")
+    binaries = {OLD: old, NEW: new}
     binaries.update({etcd.name.split("-", 1)[1]: etcd for etcd in (etcd_old, etcd_new)})
     make_cluster(work)
     pods = StaticPods(work, binaries)

@@ -16,7 +16,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.compose
     NodeFacts,
     compose,
 )
-from harness.programs import VERSIONS, kube
+from harness.programs import VERSIONS, program
 from harness.programs import kubeadm as run_kubeadm
 
 OLD, NEW = sorted(VERSIONS)
@@ -41,10 +41,8 @@ COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
 
 
 @pytest.fixture
-def kubeadm(tmp_path: Path) -> str:
-    link = tmp_path / "kubeadm"
-    link.symlink_to(kube(NEW))
-    return str(link)
+def kubeadm() -> str:
+    return str(program(NEW, "kubeadm"))
 
 
 def written(

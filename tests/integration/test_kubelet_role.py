@@ -19,21 +19,12 @@ import pytest
 from control_plane import remove
 from harness.cluster import Cluster
 from harness.objects import node
-from lab import golang
+from harness.programs import program
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "in-place"
 RUNNING = "1.35.4"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a process namespace needs root")
-
-
-@pytest.fixture(scope="module")
-def kubelet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program that is called kubelet and says the version of one."""
-    folder = tmp_path_factory.mktemp("kubelet")
-    built = golang.build(golang.kubernetes(RUNNING, "1.25"), golang.cache_directory())
-    (folder / "kubelet").symlink_to(built / "kube")
-    return folder / "kubelet"
 
 
 @pytest.fixture
@@ -43,11 +34,11 @@ def place(cluster: Cluster) -> t.Iterator[Cluster]:
     remove(cluster, f"/api/v1/nodes/{NAME}")
 
 
-def drains(cluster: Cluster, kubelet: Path, folder: Path, target: str, *, wanted: bool) -> bool:
+def drains(cluster: Cluster, folder: Path, target: str, *, wanted: bool) -> bool:
     """Whether the role drains the node, with a kubelet of its own in a process namespace of its own.
 
-    The stand-in serves the proxy of kubectl, since all that is read of a
-    kubelet is its name and the version of its executable.
+    The kubelet waits for its configuration: all that is read of it is its name
+    and the version of its executable.
     """
     play = {
         "hosts": "localhost",
@@ -64,10 +55,11 @@ def drains(cluster: Cluster, kubelet: Path, folder: Path, target: str, *, wanted
         # As -e gives it.
         "kubelet_patch_without_drain": str(wanted).lower(),
     }
-    program = [str(Path(sys.executable).parent / "ansible-playbook"), "--check", "-c", "local", "-i", "localhost,"]
-    proxy = shlex.join([str(kubelet), "proxy", "--port=0", f"--kubeconfig={cluster.kubeconfig}"])
-    script = f"(exec -a kubectl {proxy} >/dev/null 2>&1) & sleep 2; exec " + shlex.join(
-        [*program, "-e", json.dumps(given), "play.yml"]
+    playbook = [str(Path(sys.executable).parent / "ansible-playbook"), "--check", "-c", "local", "-i", "localhost,"]
+    os.mkfifo(folder / "config")
+    kubelet = shlex.join([str(program(RUNNING, "kubelet")), f"--config={folder}/config"])
+    script = f"{kubelet} >/dev/null 2>&1 & sleep 2; exec " + shlex.join(
+        [*playbook, "-e", json.dumps(given), "play.yml"]
     )
     kept = {name: os.environ[name] for name in ("HOME", "PATH", "LANG") if name in os.environ}
     done = subprocess.run(
@@ -96,6 +88,6 @@ def drains(cluster: Cluster, kubelet: Path, folder: Path, target: str, *, wanted
     [("1.35.5", True, False), ("1.35.5", False, True), ("1.36.3", True, True)],
 )
 def test_only_a_patch_leaves_the_pods(
-    place: Cluster, kubelet: Path, tmp_path: Path, target: str, wanted: bool, expected: bool
+    place: Cluster, tmp_path: Path, target: str, wanted: bool, expected: bool
 ) -> None:
-    assert drains(place, kubelet, tmp_path, target, wanted=wanted) is expected
+    assert drains(place, tmp_path, target, wanted=wanted) is expected

@@ -23,7 +23,7 @@ from harness.cluster import Cluster
 from harness.modules import run_module
 from harness.objects import deployment, node
 from harness.process import wait_for
-from harness.programs import kube, kubeadm, scratch_folder
+from harness.programs import kubeadm, program, scratch_folder
 from skew_place import CONFIG_MAPS, check, configured, upgradable
 
 PLANE, WORKER, OTHER, EAGER = "failures-plane", "failures-worker", "failures-other", "failures-eager"
@@ -101,7 +101,7 @@ def test_a_feature_gate_that_is_gone(place: Cluster) -> None:
                 {
                     **options,
                     "kubernetes_version": version,
-                    "binaries": {"kube-apiserver": str(kube(version))},
+                    "binaries": {"kube-apiserver": str(program(version, "kube-apiserver"))},
                 },
             )
             for version in ("1.34.4", "1.35.4")

@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._skew import coredns, rules
 from control_plane import remove
 from harness.cluster import Cluster
-from harness.programs import VERSIONS, kube, kubeadm
+from harness.programs import VERSIONS, kubeadm, program
 from skew_place import CONFIG_MAPS, check, upgradable
 
 
@@ -34,8 +34,8 @@ def test_the_gates_are_kubeadms(version: str, tmp_path: Path) -> None:
         config = tmp_path / "gate.yaml"
         head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
         config.write_text(f"{head}kubernetesVersion: v{version}\nfeatureGates: {{{gate}: true}}\n")
-        command = ["kubeadm", "config", "validate", "--config", str(config)]
-        done = subprocess.run(command, executable=kube(version), capture_output=True, text=True, check=False)
+        command = [program(version, "kubeadm"), "config", "validate", "--config", config]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         refused = f"{gate} is not a valid feature name" in done.stderr
         assert (refused, done.returncode != 0) == (not rules.kubeadm_knows_gate(gate, minor),) * 2, gate
 

@@ -21,7 +21,7 @@ from control_plane import control_plane
 from harness.cluster import Cluster
 from harness.modules import run_module
 from harness.node_folder import ADDRESS, FLAGS, install, make_control_plane, put
-from harness.programs import kube, scratch_folder
+from harness.programs import program, scratch_folder
 from skew_place import check, upgradable
 
 PLANE, WORKER, OTHER = "known-plane", "known-worker", "known-other"
@@ -258,7 +258,7 @@ def test_a_flag_that_the_targets_kubelet_does_not_know(made: tuple[Cluster, Path
             "target_programs",
             {
                 "kubernetes_version": "1.35.4",
-                "binaries": {"kubelet": str(kube("1.35.4"))},
+                "binaries": {"kubelet": str(program("1.35.4", "kubelet"))},
                 "kubelet_flags": told(node)["info"]["kubelet"]["flags"],
                 "scratch": str(scratch),
                 "images": "never",

@@ -19,7 +19,7 @@ from etcd_cluster import start_module
 from harness.cluster import Cluster
 from harness.modules import run_module
 from harness.process import wait_for
-from harness.programs import VERSIONS, binaries, kube, scratch_folder
+from harness.programs import VERSIONS, binaries, program, scratch_folder
 from skew_place import CONFIG_MAPS, config_map
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the module is for root, and drops to nobody")
@@ -125,7 +125,9 @@ def test_a_program_that_is_none(scratch: Path) -> None:
     broken = scratch / "broken"
     broken.write_text("#!/bin/sh\necho no help\n")
     broken.chmod(0o755)
-    result = ask(scratch, binaries={"kubelet": str(broken), "kubeadm": str(kube("1.35.4"))}, images="never")
+    result = ask(
+        scratch, binaries={"kubelet": str(broken), "kubeadm": str(program("1.35.4", "kubeadm"))}, images="never"
+    )
     assert "lists no flags" in result["programs"]["kubelet"]["error"]
     assert result["programs"]["kube-apiserver"]["error"] == "images is never"
     assert not result["kubelet_config"]["asked"]
@@ -164,7 +166,7 @@ def repository(scratch: Path) -> t.Iterator[Path]:
     """A signed repository with kubeadm and kubelet 1.35.4, as flat as the community's."""
     place = scratch / "core:/stable:/v1.35/deb"
     for name in ("kubeadm", "kubelet"):
-        package(place, name, "1.35.4", {name: kube("1.35.4")})
+        package(place, name, "1.35.4", {name: program("1.35.4", name)})
     with signer(scratch / "g") as made:
         made.sign(place)
         (place / "key.asc").write_text(made.key)
@@ -212,7 +214,7 @@ def test_a_repository_that_another_key_signed_is_refused(scratch: Path, reposito
 def test_the_module_itself(scratch: Path) -> None:
     options = {
         "kubernetes_version": "1.35.4",
-        "binaries": {"kubelet": str(kube("1.35.4"))},
+        "binaries": {"kubelet": str(program("1.35.4", "kubelet"))},
         "scratch": str(scratch),
         "download": False,
         "images": "never",

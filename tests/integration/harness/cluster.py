@@ -103,7 +103,7 @@ class Cluster:
         self.bin = place / "bin"
         self.bin.mkdir()
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"):
-            (self.bin / name).symlink_to(kubernetes / "kube")
+            (self.bin / name).symlink_to(kubernetes / name)
         ports = free_ports(6)
         self.port = ports[2]
         self.url = f"https://127.0.0.1:{self.port}"

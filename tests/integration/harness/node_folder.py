@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.programs import kube, kubeadm
+from harness.programs import kubeadm, program
 
 VERSION = "1.34.4"
 FLAGS = "var/lib/kubelet/kubeadm-flags.env"
@@ -51,10 +51,10 @@ def install(root: Path, version: str, *names: str) -> None:
     for name in names or ("kubeadm", "kubelet", "kubectl"):
         link = root / "usr/bin" / name
         link.unlink(missing_ok=True)
-        link.symlink_to(kube(version))
+        link.symlink_to(program(version, name))
 
 
 def run_kubelet(root: Path, version: str) -> None:
     """The kubelet's process, as the kernel shows it."""
     put(root, "proc/77/comm", "kubelet\n")
-    (root / "proc/77/exe").symlink_to(kube(version))
+    (root / "proc/77/exe").symlink_to(program(version, "kubelet"))

@@ -32,9 +32,9 @@ networking: {{podSubnet: 10.244.0.0/16}}
 """
 
 
-def kube(version: str) -> Path:
-    """All commands in one program, which acts by its name."""
-    return golang.build(golang.kubernetes(version, VERSIONS[version]), golang.cache_directory()) / "kube"
+def program(version: str, name: str) -> Path:
+    """One of Kubernetes' programs, such as ``kubelet``."""
+    return golang.build(golang.kubernetes(version, VERSIONS[version]), golang.cache_directory()) / name
 
 
 def kubeadm(
@@ -51,7 +51,7 @@ def kubeadm(
     """
     binary, config = place / "kubeadm", place / "kubeadm.yaml"
     if not binary.exists():
-        binary.symlink_to(kube(version))
+        binary.symlink_to(program(version, "kubeadm"))
     config.write_text(CONFIG.format(version=version, name=name, certificates=certificates) + more)
     command = [str(binary), "init", "phase", *phase, "--config", str(config)]
     environment = {**os.environ, "KUBEADM_INIT_DRYRUN_DIR": str(place)}
@@ -71,4 +71,4 @@ def scratch_folder() -> t.Iterator[Path]:
 
 def binaries(version: str) -> dict[str, str]:
     """Its programs, as target_programs takes them."""
-    return dict.fromkeys(NAMES, str(kube(version)))
+    return {name: str(program(version, name)) for name in NAMES}
