@@ -206,8 +206,8 @@ options:
     type: str
   heartbeat_after:
     description:
-      - The time, by the clock of the node, after which V(node_heartbeat) must have been renewed, such as that of
-        M(evergreen.kubeadm.kubelet_restart). RFC 3339 in UTC.
+      - The time, by the clock of the node, after which V(node_heartbeat) must have been renewed, such as
+        RV(evergreen.kubeadm.kubeadm_upgrade#module:kubelet_restarted). RFC 3339 in UTC.
       - Without it, the first look of this gate counts, and the next renewal takes up to 10 seconds.
     type: str
     default: ""

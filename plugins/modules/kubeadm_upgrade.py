@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - On a control-plane node, replaces the static pods and the kubelet by one swap, in which each static pod stops once
     and starts once, and runs C(kubeadm upgrade apply) on the first control-plane node and C(kubeadm upgrade node) on
-    every other one at its end. On a worker it runs C(kubeadm upgrade node).
+    every other one at its end. On a worker it runs C(kubeadm upgrade node) and restarts the kubelet where the installed
+    one is another than the running one.
   - Every manifest is written by the installed C(kubeadm), in a dry run against the live configuration. Before anything
     stops, kubeadm's checks are made, certificates are renewed, the kubelet's configuration and flags are brought to the
     target, the installed kubelet is tried with them, and another etcd member leads.
@@ -24,8 +25,8 @@ description:
     connection or task does not stop the unit; the next task waits for it and resumes. In the end every member of a
     stacked etcd is healthy.
   - Does not install packages, drain the node or uncordon it. Install the target's C(kubeadm) and C(kubelet) before.
-    The old kubelet keeps running until the swap. Where the kubelet is to follow later, install its package later and
-    run the task again, which is a swap with the same manifests.
+    The old kubelet keeps running until the swap, or on a worker until its restart. Where the kubelet is to follow
+    later, install its package later and run the task again, which is a swap with the same manifests.
   - What is done is judged by evidence, never by an exit code or a fact of an earlier play. On a control-plane node that
     is that the manifests are those that kubeadm writes, the image tags of the running pods, the version that the node's
     own API server reports at its own address, a running kubelet that is the installed one, and on the first one
@@ -60,7 +61,8 @@ options:
         must emulate the minor before, as it does with C(--emulated-version) in O(extra_flags); otherwise the task fails
         before it changes anything, and also where the installed kubelet is of a newer minor. With V(control-plane) in
         O(skip_phases) the manifests stay and only the kubelet becomes the installed one; O(kubernetes_version) is that
-        of the control plane then, whatever C(kubeadm) is installed.
+        of the control plane then, whatever C(kubeadm) is installed. On a worker only the kubelet becomes the installed
+        one.
       - V(planned) changes nothing on the node. On a control-plane node it compares the manifests that C(kubeadm) writes
         with the live ones and runs C(kubeadm upgrade plan), where the installed C(kubeadm) is the target's. The plan
         creates a short-lived Job in C(kube-system), as a check of the cluster's health.
@@ -305,7 +307,7 @@ evidence:
       returned: when the node was looked at
       sample: "1.35.4"
     kubelet_installed_version:
-      description: Version of the installed kubelet, on a control-plane node.
+      description: Version of the installed kubelet.
       type: str
       returned: when the node was looked at
       sample: "1.35.4"
@@ -368,6 +370,11 @@ swap:
       returned: when there was a swap
       sample: {"kube-apiserver": 1, "kube-controller-manager": 1, "kube-scheduler": 1, "etcd": 1}
   sample: {}
+kubelet_restarted:
+  description: When the kubelet of a worker was restarted, RFC 3339 in UTC. Empty where it was not.
+  type: str
+  returned: when the node was looked at
+  sample: "2026-01-31T12:00:00.000Z"
 addons:
   description:
     - What kubeadm did with CoreDNS and kube-proxy. It upgrades them with the last control-plane node, and on the others

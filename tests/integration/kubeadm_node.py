@@ -259,6 +259,7 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     seen = {"info_before": module("kubeadm_info")}
     seen["wrong_kubeadm"] = module("kubeadm_upgrade", **UPGRADE)
     seen["predicted_without_kubeadm"] = module("kubeadm_upgrade", check_mode=True, **UPGRADE)
+    old = KUBELET.readlink()
     install(new)
     seen["not_first"] = module("kubeadm_upgrade", kubernetes_version=NEW)
     seen["planned"] = module("kubeadm_upgrade", state="planned", **UPGRADE)
@@ -286,7 +287,7 @@ def scenario_upgrade(pods: StaticPods, new: Path) -> dict[str, t.Any]:
     seen["proxies"] = proxies()
     kubelet.kill()
     kubelet.wait()
-    seen.update({f"worker_{name}": result for name, result in as_worker(pods).items()})
+    seen.update({f"worker_{name}": result for name, result in as_worker(pods, old).items()})
     return seen
 
 
@@ -312,14 +313,21 @@ def beside_kubeadm() -> dict[str, t.Any]:
     return module("kubeadm_upgrade", timeout_s=180, **UPGRADE)
 
 
-def as_worker(pods: StaticPods) -> dict[str, t.Any]:
-    """A worker of a cluster whose control plane is on the target: this node, with its manifests out of sight."""
+def as_worker(pods: StaticPods, old: Path) -> dict[str, t.Any]:
+    """A worker of a cluster whose control plane is on the target: this node, with its manifests out of sight.
+
+    Its kubelet is still the `old` one: there is no systemd that could restart it.
+    """
     seen = {}
     pods.hold()
     MANIFESTS.rename("/etc/kubernetes/away")
     MANIFESTS.mkdir()
     Path("/etc/kubernetes/admin.conf").rename("/etc/kubernetes/away.conf")
     worker: dict[str, t.Any] = {"kubernetes_version": NEW, "ignore_preflight_errors": IGNORED}
+    new = KUBELET.readlink()
+    KUBELET.unlink()
+    KUBELET.symlink_to(old)
+    kubelet = stand_in()
     seen["info"] = module("kubeadm_info")
     seen["predicted"] = module("kubeadm_upgrade", check_mode=True, **worker)
     seen["as_control_plane"] = module("kubeadm_upgrade", **{**worker, "role": "control_plane"})
@@ -327,6 +335,10 @@ def as_worker(pods: StaticPods) -> dict[str, t.Any]:
     seen["info_upgraded"] = module("kubeadm_info")
     config_map = ("configmap", "kubelet-config", "-n", "kube-system", "-o", "json")
     seen["kubelet_config"] = yaml.safe_load(json.loads(run(*KUBECTL, "get", *config_map))["data"]["kubelet"])
+    kubelet.kill()
+    kubelet.wait()
+    KUBELET.unlink()
+    KUBELET.symlink_to(new)
     kubelet = stand_in()
     seen["kubelet_upgraded"] = module("kubeadm_upgrade", **worker)
     kubelet.kill()

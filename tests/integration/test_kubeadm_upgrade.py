@@ -121,6 +121,8 @@ def check_worker(seen: Results) -> None:
     assert (upgraded["changed"], upgraded["role"], upgraded["rc"]) == (True, "worker", 0)
     assert upgraded["command"][1:3] == ["upgrade", "node"]
     assert upgraded["evidence"]["cluster_version"] == "v1.35.4"
+    # A kubelet whose package is still the old one is not restarted, and follows later.
+    assert (upgraded["evidence"]["kubelet_running_version"], upgraded["kubelet_restarted"]) == ("1.34.4", "")
     steps = {step["name"]: step["outcome"] for step in upgraded["steps"]}
     assert (steps["control-plane"], steps["kubelet-config"]) == ("skipped", "ok")
     # What kubeadm writes from the ConfigMap is no difference to it.

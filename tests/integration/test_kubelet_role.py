@@ -76,8 +76,7 @@ def drains(cluster: Cluster, folder: Path, target: str, *, wanted: bool) -> bool
         check=False,
         timeout=180,
     )
-    # What follows needs systemd.
-    assert "TASK [evergreen.kubeadm.kubelet : Restart the kubelet]" in done.stdout, done.stdout + done.stderr
+    assert "TASK [evergreen.kubeadm.kubelet : Install the kubelet]" in done.stdout, done.stdout + done.stderr
     found = re.search(r"TASK \[evergreen.kubeadm.kubelet : Drain the node\] \**\n(\w+):", done.stdout)
     assert found, done.stdout
     return found[1] != "skipping"

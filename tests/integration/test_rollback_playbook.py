@@ -53,12 +53,12 @@ def answers(plan: dict[str, t.Any]) -> dict[str, t.Any]:
     }
     nothing = (
         *("cluster_gate", "controller_manager_hold", "drain_node", "etcd_bridge", "etcd_member", "kubeadm_config"),
-        *("kubeadm_images", "kubeadm_upgrade", "node_packages", "node_taint"),
+        *("kubeadm_images", "node_packages", "node_taint"),
     )
     return {
         **{name: {"all": [{}]} for name in nothing},
         "kubeadm_info": infos,
-        "kubelet_restart": {"all": [{"restarted_at": "2026-01-31T12:00:00.000Z"}]},
+        "kubeadm_upgrade": {"all": [{"kubelet_restarted": "2026-01-31T12:00:00.000Z"}]},
         "rollback_plan": {"all": [plan, done]},
         "upgrade_lock": {"all": [{"resumed": False, "started": "2026-01-31T12:00:00.000Z"}]},
     }
@@ -155,13 +155,15 @@ def test_what_is_done_on_which_node(
     assert any(name == "kubeadm_images" for _host, name, _options in on_nodes) is not alone
 
     swaps = [(host, options) for host, name, options in on_nodes if name == "kubeadm_upgrade"]
+    worker = [options for host, options in swaps if host == "w1"]
+    assert [(o["state"], o["role"], o["kubernetes_version"]) for o in worker] == [("rolled_back", "worker", "1.35.1")]
+    swaps = [(host, options) for host, options in swaps if host != "w1"]
     assert [NAMES[host] for host, _options in swaps] == back
     for _host, options in swaps:
         assert (options["state"], options["kubernetes_version"]) == ("rolled_back", version)
         assert (options["extra_flags"], options["skip_phases"]) == (EMULATES, skipped)
     installed = [(host, o["allow_downgrade"]) for host, _name, o in on_nodes if o.get("state") == "present"]
     assert installed == [("w1", True), ("h2", True)]
-    assert [host for host, name, _options in on_nodes if name == "kubelet_restart"] == ["w1"]
     drained = [o["name"] for _host, name, o in asked if name == "drain_node" and o["state"] == "drained"]
     assert drained == ["worker1", "cp2"]
     proven = [o["conditions"] for _host, name, o in asked if name == "cluster_gate" and o.get("node") in back]

@@ -184,9 +184,8 @@ def test_a_control_plane_node_that_goes_away_ends_the_run_in_order(nodes: Nodes)
 @pytest.mark.parametrize(
     ("serial", "tasks", "step"),
     [
-        (1, "kubelet/tasks/packages.yml", "Install the kubelet"),
-        (1, "worker/tasks/main.yml", "Upgrade the configuration of the node"),
-        (2, "kubelet/tasks/restart.yml", "Restart the kubelet"),
+        (1, "kubelet/tasks/main.yml", "Install the kubelet"),
+        (2, "worker/tasks/main.yml", "Upgrade the configuration and restart the kubelet"),
     ],
 )
 def test_a_worker_that_goes_away_ends_the_run_in_order(nodes: Nodes, serial: int, tasks: str, step: str) -> None:
@@ -197,7 +196,7 @@ def test_a_worker_that_goes_away_ends_the_run_in_order(nodes: Nodes, serial: int
 
 
 def test_a_worker_that_goes_away_is_set_aside_where_one_may_fail(nodes: Nodes) -> None:
-    turn = away_at("worker/tasks/main.yml", "Upgrade the configuration of the node")
+    turn = away_at("worker/tasks/main.yml", "Upgrade the configuration and restart the kubelet")
     run = nodes.lose("a", upgrade=turn, upgrade_max_failed_workers=1)
     assert run.begun == [("1", "a"), ("1", "b"), ("1", "c")], run.out
     assert run.rc == 2 and run.report["result"] == "partial"

@@ -75,11 +75,6 @@ def check_options(options: Options) -> None:
             "ignore_preflight_errors: all is refused: it hides every reason not to start.",
             hint="Name the checks that kubeadm reports, such as CreateJob.",
         )
-    if options.rollback and options.role == "worker":
-        raise UpgradeError(
-            "A worker has nothing that could be rolled back by its manifests.",
-            hint="Install the package kubelet of the version, and restart the kubelet.",
-        )
     if not 0 <= options.verbosity <= MOST_VERBOSE:
         raise UpgradeError(
             f"verbosity {options.verbosity} is no level of kubeadm's log.",
@@ -91,9 +86,9 @@ def composes(installed: str, options: Options) -> bool:
     """Whether the installed kubeadm writes the manifests of the target.
 
     For an upgrade it is the target's own. A kubeadm also deploys the minor before its own, which is a rollback; one
-    of the kubelet alone needs no manifest.
+    of the kubelet alone, as on a worker, needs no manifest.
     """
-    if options.rollback and _skips(options, "control-plane"):
+    if options.rollback and (options.role == "worker" or _skips(options, "control-plane")):
         return True
     try:
         kubeadm, target = Version.parse(installed), Version.parse(options.target)
@@ -198,9 +193,11 @@ def needs_kubeadm(evidence: Evidence, options: Options) -> bool:
 
 def predicted_argv(options: Options) -> list[str]:
     """The last command that an upgrade will run; empty where it runs none."""
+    if options.rollback:
+        return []
     if options.role == "worker":
         return argv("kubeadm", options)
-    return [] if options.rollback else argv("kubeadm", last_word(options, checked=_has_phases(options)))
+    return argv("kubeadm", last_word(options, checked=_has_phases(options)))
 
 
 def last_word(options: Options, *, checked: bool) -> Options:
@@ -313,9 +310,7 @@ def judge(evidence: Evidence, options: Options, *, ready: bool = True) -> list[s
     if not _skips(options, "control-plane"):
         missing += _judge_manifests(evidence, options)
         missing += _judge_processes(evidence, options, ready=ready)
-    if kubelet_changes(evidence):
-        running, installed = evidence.kubelet_running_version, evidence.kubelet_installed_version
-        missing.append(f"kubelet runs {running or 'not'}, and {installed} is installed")
+    missing += judge_kubelet(evidence)
     if configures(evidence, options):
         seen = evidence.cluster_version or f"unknown ({evidence.cluster_version_error})"
         missing.append(f"kubernetesVersion in kubeadm-config is {seen}, not {options.target}")
@@ -323,9 +318,17 @@ def judge(evidence: Evidence, options: Options, *, ready: bool = True) -> list[s
 
 
 def kubelet_changes(evidence: Evidence) -> bool:
-    """Whether a restart of the kubelet of a control-plane node would be one of another version."""
+    """Whether a restart of the kubelet would be one of another version."""
     installed = evidence.kubelet_installed_version
     return bool(installed) and evidence.kubelet_running_version != installed
+
+
+def judge_kubelet(evidence: Evidence) -> list[str]:
+    """What the kubelet is not as it must be: the one that is installed runs."""
+    if not kubelet_changes(evidence):
+        return []
+    running, installed = evidence.kubelet_running_version, evidence.kubelet_installed_version
+    return [f"kubelet runs {running or 'not'}, and {installed} is installed"]
 
 
 def configures(evidence: Evidence, options: Options) -> bool:

@@ -33,8 +33,8 @@ class KubeletError(EvergreenError):
     """A kubelet that did not come back."""
 
 
-def restart(node: Node, deadline: Deadline) -> tuple[str, str]:
-    """Restart the kubelet and wait until it says that it is healthy; its version, and when it was restarted.
+def restart(node: Node, deadline: Deadline) -> str:
+    """Restart the kubelet and wait until it says that it is healthy; when it was restarted.
 
     Raises EvergreenError.
     """
@@ -46,7 +46,7 @@ def restart(node: Node, deadline: Deadline) -> tuple[str, str]:
     while True:
         pid = node.kubelet_pid()
         if pid and asking.answers(health):
-            return node.kubelet_running_version(pid), restarted
+            return restarted
         if deadline.expired():
             problem = "its /healthz does not say so" if pid else "it does not run"
             raise KubeletError(

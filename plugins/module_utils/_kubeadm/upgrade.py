@@ -6,8 +6,8 @@
 """Bring one node's kubeadm-managed part to a version: observe, decide, act, prove.
 
 On a control-plane node the static pods and the kubelet are replaced by one
-swap (`_static_pods.swap`), and kubeadm has the last word. A worker is
-kubeadm's alone.
+swap (`_static_pods.swap`), and kubeadm has the last word. On a worker kubeadm
+writes the configuration of the kubelet, which is restarted.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm import 
     compose,
     decisions,
     exchange,
+    kubelet_service,
     kubelet_trial,
     output,
     patches,
@@ -68,6 +69,7 @@ _FOLLOW_S = 90.0
 """How long the processes may take to follow manifests that are new already, before kubeadm is run again."""
 _READ_ONLY_S = 120.0
 _LEADER_S = 60.0
+_KUBELET_S = 120.0
 _INDEX_GAP = 1000
 LINES_KEPT = 5000
 """Of each stream in the result: a verbose log has a megabyte and more."""
@@ -92,6 +94,7 @@ class NodeUpgrade:
         self._ran: Ran | None = None
         self._lines: list[Line] = []
         self._steps: list[JsonDict] = []
+        self._kubelet_restarted = ""
         self._began = time.monotonic()
 
     # -- observe
@@ -108,11 +111,11 @@ class NodeUpgrade:
             kubelet_config_written=self.node.modified(node_paths.KUBELET_CONFIG),
             interrupted=str(note.get("target") or ""),
         )
+        self._installed_kubelet = self._installed_kubelet or self.node.version_of("kubelet", "--version")
+        evidence.kubelet_installed_version = self._installed_kubelet
         if not evidence.control_plane:
             self._observe_cluster(self._api(), evidence, timeout_s)
             return evidence
-        self._installed_kubelet = self._installed_kubelet or self.node.version_of("kubelet", "--version")
-        evidence.kubelet_installed_version = self._installed_kubelet
         flags = pods["kube-apiserver"].flags if "kube-apiserver" in pods else {}
         host, port = flags.get("advertise-address", ""), flags.get("secure-port", "6443")
         if not host:
@@ -228,7 +231,7 @@ class NodeUpgrade:
         """The same in check mode."""
         before = self._settled()
         missing = decisions.judge(before, self.options)
-        if self.options.rollback:
+        if self.options.rollback and before.control_plane:
             # The kubelet may be rolled back by an earlier step of the run, which it is not in check mode.
             decisions.check_rollback(self.node.static_pods()[0], "", self.options, self.name)
         if before.control_plane and not self._wanted:
@@ -276,11 +279,24 @@ class NodeUpgrade:
     # -- act
 
     def _act_on_worker(self, before: Evidence) -> JsonDict:
-        decisions.check_cluster_version(before, self.options, self.name)
         started = time.time()
-        self.runner.begin(self.options.target)
-        self._run(decisions.argv(self._kubeadm, self.options), before)
+        if not self.options.rollback:
+            decisions.check_cluster_version(before, self.options, self.name)
+            self.runner.begin(self.options.target)
+            self._run(decisions.argv(self._kubeadm, self.options), before)
+        if decisions.kubelet_changes(before):
+            self._restart_kubelet(before)
         return self._proven(before, started)
+
+    def _restart_kubelet(self, before: Evidence) -> None:
+        began = time.time()
+        try:
+            self._kubelet_restarted = kubelet_service.restart(self.node, Deadline(self.deadline.clip(_KUBELET_S)))
+        except EvergreenError as error:
+            error.result = self.result(before, self.observe(), changed=True)
+            raise
+        step = {"name": "restart-kubelet", "started": began, "finished": time.time(), "outcome": "ok"}
+        self._steps.append(_step(step))
 
     def _act(self, before: Evidence, goal: Wanted) -> JsonDict:
         if self.options.rollback:
@@ -490,11 +506,13 @@ class NodeUpgrade:
         if after.control_plane:
             # A swap has asked the components themselves.
             return decisions.judge(after, self.options, ready=self._outcome is None)
-        # The kubelet of a worker is not kubeadm's to upgrade; what kubeadm does there is to write its configuration.
+        # The kubelet of another package follows when that is installed.
+        missing = decisions.judge_kubelet(after)
+        written = self.options.rollback or "kubelet-config" in self.options.skip_phases
         # One second of slack: file times come from a coarser clock than time.time().
-        if "kubelet-config" in self.options.skip_phases or after.kubelet_config_written >= started - 1:
-            return []
-        return [f"{node_paths.KUBELET_CONFIG} was not written"]
+        if not written and after.kubelet_config_written < started - 1:
+            missing.append(f"{node_paths.KUBELET_CONFIG} was not written")
+        return missing
 
     def verify(self) -> JsonDict:
         """State verified. Raises UpgradeError where the node is not as it must be."""
@@ -590,6 +608,7 @@ class NodeUpgrade:
             "components": listed,
             "steps": self._steps,
             "swap": self._outcome.to_json() if self._outcome else {},
+            "kubelet_restarted": self._kubelet_restarted,
             "evidence": asdict(after),
             "addons": output.parse_addons(lines),
             "bypasses": decisions.bypasses(self.options),

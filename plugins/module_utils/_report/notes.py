@@ -25,7 +25,6 @@ STEPS: dict[str, dict[str, str]] = {
     "cluster_gate": {"": "gate"},
     "drain_node": {"": "drain", "drained": "drain", "uncordoned": "uncordon"},
     "kubeadm_upgrade": {"upgraded": "upgrade", "rolled_back": "rollback"},
-    "kubelet_restart": {"": "upgrade"},
 }
 """The step by the module and its state."""
 

@@ -344,9 +344,16 @@ def test_all_is_refused(name: str) -> None:
         decisions.check_options(options(ignore_preflight_errors=("CreateJob", name)))
 
 
-def test_a_worker_is_not_rolled_back() -> None:
-    with pytest.raises(UpgradeError, match="A worker has nothing"):
-        decisions.check_options(options("worker", rollback=True))
+def test_the_rollback_of_a_worker_is_its_kubelets_alone() -> None:
+    back = options("worker", rollback=True)
+    decisions.check_options(back)
+    decisions.check_kubeadm("1.36.0", back, "w1")
+    assert decisions.predicted_argv(back) == []
+    seen = Evidence(control_plane=False, kubelet_running_version="1.36.0", kubelet_installed_version="1.35.4")
+    assert decisions.judge(seen, back) == ["kubelet runs 1.36.0, not v1.35.4"]
+    assert decisions.kubelet_changes(seen) and decisions.judge_kubelet(seen) == [
+        "kubelet runs 1.36.0, and 1.35.4 is installed"
+    ]
 
 
 @pytest.mark.parametrize(("verbosity", "fails"), [(-1, True), (0, False), (10, False), (11, True)])

@@ -26,7 +26,6 @@ Json = dict[str, t.Any]
         ("drain_node", {"state": "uncordoned"}, "uncordon"),
         ("kubeadm_upgrade", {"state": "rolled_back"}, "rollback"),
         ("kubeadm_upgrade", {"state": "waiting"}, ""),
-        ("kubelet_restart", {}, "upgrade"),
         ("upgrade_lock", {"state": "renewed"}, ""),
     ],
 )

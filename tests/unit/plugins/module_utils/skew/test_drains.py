@@ -109,7 +109,7 @@ def test_the_plan_is_told_the_options_of_the_run() -> None:
     defaults = read("kubelet/defaults/main.yml")
     (task,) = [
         each["evergreen.kubeadm.drain_node"]
-        for block in read("kubelet/tasks/drain.yml")
+        for block in read("kubelet/tasks/main.yml")
         for each in block.get("block") or []
         if each.get("evergreen.kubeadm.drain_node", {}).get("state") == "drained"
     ]
