@@ -67,8 +67,9 @@ def prepare(node: RealNode) -> None:
         node.run("mkdir", "-p", place)
         minor = version.rpartition(".")[0]
         url = f"http://{node.lab.balancer.address}:8080/core:/stable:/v{minor}/deb"
-        node.shell(f"curl -fsS {url}/kubelet_{version}-1.1_amd64.deb -o /tmp/k.deb; dpkg-deb -x /tmp/k.deb /tmp/k")
-        node.shell(f"mv /tmp/k/usr/bin/kubelet {place}/kubelet; ln -f {place}/kubelet {place}/kubeadm; rm -r /tmp/k*")
+        for name in ("kubelet", "kubeadm"):
+            node.shell(f"curl -fsS {url}/{name}_{version}-1.1_amd64.deb -o /tmp/k.deb; dpkg-deb -x /tmp/k.deb /tmp/k")
+            node.shell(f"mv /tmp/k/usr/bin/{name} {place}/{name}; rm -r /tmp/k*")
         cluster = configuration["data"]["ClusterConfiguration"].replace(f"v{OLD}", f"v{version}")
         init = (
             "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"
