@@ -323,6 +323,14 @@ def kubelet_changes(evidence: Evidence) -> bool:
     return bool(installed) and evidence.kubelet_running_version != installed
 
 
+def restarts_kubelet(evidence: Evidence, options: Options) -> bool:
+    """Whether a worker's kubelet is restarted: it is another one, or has its new configuration to read.
+
+    One that is not the target's yet keeps the configuration with which it was started: it may not know the new one.
+    """
+    return kubelet_changes(evidence) or _same(evidence.kubelet_installed_version, options.target)
+
+
 def judge_kubelet(evidence: Evidence) -> list[str]:
     """What the kubelet is not as it must be: the one that is installed runs."""
     if not kubelet_changes(evidence):

@@ -284,7 +284,7 @@ class NodeUpgrade:
             decisions.check_cluster_version(before, self.options, self.name)
             self.runner.begin(self.options.target)
             self._run(decisions.argv(self._kubeadm, self.options), before)
-        if decisions.kubelet_changes(before):
+        if decisions.restarts_kubelet(before, self.options):
             self._restart_kubelet(before)
         return self._proven(before, started)
 

@@ -356,6 +356,22 @@ def test_the_rollback_of_a_worker_is_its_kubelets_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("running", "installed", "restarts"),
+    [
+        ("1.34.4", "1.35.4", True),
+        # It was brought to the target by hand, or before the run was interrupted, and has not read its configuration.
+        ("1.35.4", "1.35.4", True),
+        ("", "1.35.4", True),
+        ("1.34.4", "1.34.4", False),
+        ("1.34.4", "", False),
+    ],
+)
+def test_the_kubelet_of_a_worker_is_restarted(running: str, installed: str, restarts: bool) -> None:
+    seen = Evidence(control_plane=False, kubelet_running_version=running, kubelet_installed_version=installed)
+    assert decisions.restarts_kubelet(seen, options("worker")) is restarts
+
+
 @pytest.mark.parametrize(("verbosity", "fails"), [(-1, True), (0, False), (10, False), (11, True)])
 def test_verbosity(verbosity: int, fails: bool) -> None:
     if fails:
