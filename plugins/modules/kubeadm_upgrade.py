@@ -14,7 +14,7 @@ description:
   - On a control-plane node, replaces the static pods and the kubelet by one swap, in which each static pod stops once
     and starts once, and runs C(kubeadm upgrade apply) on the first control-plane node and C(kubeadm upgrade node) on
     every other one at its end. On a worker it runs C(kubeadm upgrade node) and restarts the kubelet where the installed
-    one is another than the running one.
+    one is another than the running one, or the target's.
   - Every manifest is written by the installed C(kubeadm), in a dry run against the live configuration. Before anything
     stops, kubeadm's checks are made, certificates are renewed, the kubelet's configuration and flags are brought to the
     target, the installed kubelet is tried with them, and another etcd member leads.

@@ -360,7 +360,7 @@ def test_the_rollback_of_a_worker_is_its_kubelets_alone() -> None:
     ("running", "installed", "restarts"),
     [
         ("1.34.4", "1.35.4", True),
-        # It was brought to the target by hand, or before the run was interrupted, and has not read its configuration.
+        # It started as the target's before an interrupted run had its configuration written.
         ("1.35.4", "1.35.4", True),
         ("", "1.35.4", True),
         ("1.34.4", "1.34.4", False),
