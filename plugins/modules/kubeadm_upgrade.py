@@ -429,6 +429,13 @@ notes:
   elements: str
   returned: when the node was looked at
   sample: []
+as_before:
+  description:
+    - Whether the failed task left the node as it was, because nothing was stopped or the old state was restored and
+      serves. V(false) where that is not known.
+  type: bool
+  returned: when O(state=upgraded) or O(state=rolled_back) failed
+  sample: true
 failure:
   description: Where and why kubeadm or the swap failed.
   type: dict

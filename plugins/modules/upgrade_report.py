@@ -224,7 +224,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._artifacts import make_folder
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, run_module
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError, ModuleBody, run_module
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report import journal
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.compose import compose
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._report.page import page
@@ -296,16 +296,21 @@ def report(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+BODY = ModuleBody(
+    report,
+    {
+        "argument_spec": {
             "journal": {"type": "path", "required": True},
             "probe_output": {"type": "path"},
             "path": {"type": "path", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    run_module(module, report, timed=True)
+        }
+    },
+    timed=True,
+)
+
+
+def main() -> None:
+    run_module(AnsibleModule(**BODY.spec, supports_check_mode=True), BODY.act, timed=BODY.timed)
 
 
 if __name__ == "__main__":

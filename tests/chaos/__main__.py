@@ -49,7 +49,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     """Inject each fault, run again until the cluster is upgraded; 1 where anything is not as it must be."""
     sys.path[:1] = [str(path) for path in (ROOT / ".collections", ROOT, HERE.parent)]
     from chaos import proof
-    from chaos.faults import FAULTS
+    from chaos.faults import AS_BEFORE, FAULTS
     from chaos.run import Run
     from lab import cluster, config
 
@@ -75,6 +75,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         # One that is killed writes none.
         message = message_of(report) if ended.rc > 0 else ""
         wrong = judge(fault, ended, message)
+        if AS_BEFORE in message and (cordoned := proof.look(lab).cordoned):
+            wrong = f"{wrong} Cordoned: {', '.join(cordoned)}.".strip()
         rows.append(
             {
                 "fault": fault.name,

@@ -246,6 +246,7 @@ def test_a_kubelet_that_refuses_its_flags_stops_nothing(node: RealNode) -> None:
     refused = node.module("kubeadm_upgrade", **UPGRADE)
     node.write("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=\n")
     assert "unknown flag: --no-such-flag" in refused["msg"]
+    assert refused["as_before"] is True
     assert started(node) == containers
     assert node.read(swap_place.FLAGS) == flags
 
@@ -254,7 +255,7 @@ def test_an_api_server_that_does_not_start_is_put_back(node: RealNode) -> None:
     patch = [{"op": "add", "path": "/spec/containers/0/command/-", "value": swap_place.UNKNOWN_FLAG}]
     node.write(f"{PATCHES}/kube-apiserver+json.json", json.dumps(patch))
     failed = node.module("kubeadm_upgrade", **UPGRADE, patches=PATCHES)
-    assert failed["changed"] is True
+    assert (failed["changed"], failed["as_before"]) == (True, True)
     assert "no-such-flag" in failed["msg"] and "the node serves as before" in failed["msg"]
     assert failed["failure"]["phase"] == "swap/kube-apiserver" and failed["failure"]["rolled_back"]
     assert failed["swap"]["outcome"] == "put_back" and failed["swap"]["logs"] in failed["hint"]

@@ -24,7 +24,6 @@ ACTION = "evergreen.kubeadm.node_reached"
 WITHOUT_RUN = ("restore", "restore_rehearsal")
 ELSEWHERE: Mapping[str, str] = {
     "availability_probe": "runs on the controller",
-    "upgrade_report": "runs on the controller",
     "etcd_backup_program": "installs the timer, which no run does",
 }
 

@@ -95,6 +95,7 @@ class NodeUpgrade:
         self._lines: list[Line] = []
         self._steps: list[JsonDict] = []
         self._kubelet_restarted = ""
+        self._as_before = True
         self._began = time.monotonic()
 
     # -- observe
@@ -202,6 +203,13 @@ class NodeUpgrade:
 
     def upgrade(self) -> JsonDict:
         """States upgraded and rolled_back. Raises UpgradeError, with the result so far in it, and Busy."""
+        try:
+            return self._upgrade()
+        except EvergreenError as error:
+            error.result = {**error.result, "as_before": self._as_before}
+            raise
+
+    def _upgrade(self) -> JsonDict:
         waited = self.runner.acquire(self.deadline)
         if waited:
             self.notes.append(
@@ -243,6 +251,8 @@ class NodeUpgrade:
     def _end_earlier(self) -> None:
         """Wait for what an interrupted task left to run, and restore what it left half done."""
         found = swap_unit.running()
+        # What an earlier task began is judged by its end alone.
+        self._as_before = not found and not self.runner.unfinished()
         if found:
             self.notes.append(f"A swap to {found['purpose']} was still running on this node; it was waited for.")
         outcome = swap_unit.wait(self.deadline) if found else swap_unit.last()
@@ -280,6 +290,7 @@ class NodeUpgrade:
 
     def _act_on_worker(self, before: Evidence) -> JsonDict:
         started = time.time()
+        self._as_before = False
         if not self.options.rollback:
             decisions.check_cluster_version(before, self.options, self.name)
             self.runner.begin(self.options.target)
@@ -315,6 +326,7 @@ class NodeUpgrade:
         self.runner.begin(options.target)
         if before.differing or decisions.kubelet_changes(before):
             self._start_swap(before, options, goal, kubeadm=kubeadm)
+            self._as_before = False
             try:
                 self._swapped(swap_unit.wait(self.deadline))
             except SwapError as error:
@@ -322,6 +334,7 @@ class NodeUpgrade:
                 raise
             if self._outcome and self._outcome.outcome != DONE:
                 raise self._swap_failed(self._outcome, before)
+        self._as_before = False
         if kubeadm:
             self._have_kubeadm_finish(before, decisions.last_word(options, checked=bool(checks)))
         return self._proven(before, started)
@@ -342,7 +355,9 @@ class NodeUpgrade:
                 self._move_leader()
             swap_unit.start(swap)
         except (EvergreenError, OSError) as error:
-            if not swap_unit.running():
+            if swap_unit.running():
+                self._as_before = False
+            else:
                 # What is not restored now is by the next run.
                 with contextlib.suppress(OSError):
                     exchange.restore_kubelet_files(self.node)
@@ -440,6 +455,7 @@ class NodeUpgrade:
 
     def _swapped(self, outcome: Outcome) -> None:
         self._outcome = outcome
+        self._as_before = outcome.outcome == PUT_BACK
         self._steps += [_swap_step(step) for step in outcome.steps]
 
     def _swap_failed(self, outcome: Outcome, before: Evidence) -> UpgradeError:
