@@ -17,7 +17,8 @@ description:
     one is another than the running one, or the target's.
   - Every manifest is written by the installed C(kubeadm), in a dry run against the live configuration. Before anything
     stops, kubeadm's checks are made, certificates are renewed, the kubelet's configuration and flags are brought to the
-    target, the installed kubelet is tried with them, and another etcd member leads.
+    target, the installed kubelet is tried with them, the static pods of every other control-plane node are Ready, and
+    another etcd member leads.
   - The swap is a systemd unit on the node, C(evergreen-kubeadm-swap.service). New connections to the API server from
     outside are refused, the kubelet stops, the API server and the other components shut down gracefully, the manifests
     are replaced, and the installed kubelet starts. Where a component or the kubelet does not start, the old manifests,

@@ -78,7 +78,7 @@ def test_cluster_configuration(cluster: Cluster) -> None:
     assert found["apiServer"]["extraArgs"] == [{"name": "shutdown-delay-duration", "value": "5s"}]
 
 
-def test_mirror_pods_of_one_node(cluster: Cluster, unique: str) -> None:
+def test_mirror_pods(cluster: Cluster, unique: str) -> None:
     names = [f"{unique}a", f"{unique}b"]
     for name in names:
         cluster.apply(
@@ -102,11 +102,13 @@ def test_mirror_pods_of_one_node(cluster: Cluster, unique: str) -> None:
             }
         )
     try:
-        found = api(cluster).mirror_pods(names[0])
+        found = api(cluster).mirror_pods()
     finally:
         for name in names:
             cluster.kubectl("delete", "pod", "-n", "kube-system", f"kube-scheduler-{name}", "--force", "--wait=false")
-    assert found == {"kube-scheduler": MirrorPod("kube-scheduler", f"v1.35.4-{names[0]}", True)}
+    assert {name: found[name] for name in names} == {
+        name: {"kube-scheduler": MirrorPod("kube-scheduler", f"v1.35.4-{name}", True)} for name in names
+    }
 
 
 def test_internal_addresses_of_a_node(cluster: Cluster, unique: str) -> None:

@@ -113,16 +113,16 @@ class NodeApi:
         status = self.get(f"/api/v1/nodes/{quote(node_name)}", timeout_s).get("status") or {}
         return [str(each["address"]) for each in status.get("addresses") or [] if each.get("type") == "InternalIP"]
 
-    def mirror_pods(self, node_name: str, timeout_s: float = 10.0) -> dict[str, MirrorPod]:
-        """The control-plane pods of a node by component. Raises NoAnswer and Refused."""
-        query = f"fieldSelector=spec.nodeName%3D{quote(node_name)}&labelSelector=tier%3Dcontrol-plane"
-        found = self.get(f"/api/v1/namespaces/kube-system/pods?{query}", timeout_s)
-        return parse_mirror_pods(found)
+    def mirror_pods(self, timeout_s: float = 10.0) -> dict[str, dict[str, MirrorPod]]:
+        """The control-plane pods by node and component. Raises NoAnswer and Refused."""
+        return parse_mirror_pods(
+            self.get("/api/v1/namespaces/kube-system/pods?labelSelector=tier%3Dcontrol-plane", timeout_s)
+        )
 
 
-def parse_mirror_pods(pod_list: JsonDict) -> dict[str, MirrorPod]:
-    """Component, image tag and readiness from a PodList of one node's control plane."""
-    pods: dict[str, MirrorPod] = {}
+def parse_mirror_pods(pod_list: JsonDict) -> dict[str, dict[str, MirrorPod]]:
+    """Component, image tag and readiness by node from a PodList of the control plane."""
+    nodes: dict[str, dict[str, MirrorPod]] = {}
     for pod in pod_list.get("items") or []:
         metadata = pod.get("metadata") or {}
         component = str((metadata.get("labels") or {}).get("component") or "")
@@ -131,13 +131,13 @@ def parse_mirror_pods(pod_list: JsonDict) -> dict[str, MirrorPod]:
         containers = (pod.get("spec") or {}).get("containers") or []
         main = next((c for c in containers if c.get("name") == component), containers[0] if containers else {})
         conditions = (pod.get("status") or {}).get("conditions") or []
-        pods[component] = MirrorPod(
+        nodes.setdefault(str((pod.get("spec") or {}).get("nodeName") or ""), {})[component] = MirrorPod(
             component=component,
             tag=image_tag(str(main.get("image") or "")),
             ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
             and not metadata.get("deletionTimestamp"),
         )
-    return pods
+    return nodes
 
 
 class _Connection(http.client.HTTPSConnection):

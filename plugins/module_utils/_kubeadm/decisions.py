@@ -20,6 +20,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     STATIC_POD_COMPONENTS,
     Evidence,
     JsonDict,
+    MirrorPod,
     Options,
     Ran,
     StaticPod,
@@ -401,6 +402,19 @@ def processes_lag(evidence: Evidence, options: Options) -> bool:
         and not kubelet_changes(evidence)
         and bool(_judge_processes(evidence, options, ready=True))
     )
+
+
+def others_not_ready(pods: t.Mapping[str, t.Mapping[str, MirrorPod]], node: str, options: Options) -> list[str]:
+    """``etcd on cp2``: static pods of other nodes that must be Ready before those of `node` stop.
+
+    A component of the newer version that is not ready is a reason for a rollback, so that it waits for etcd alone.
+    """
+    return [
+        f"{name} on {other}"
+        for other, found in sorted(pods.items())
+        for name, pod in sorted(found.items())
+        if other != node and not pod.ready and (name == "etcd" or not options.rollback)
+    ]
 
 
 def components(evidence: Evidence, options: Options) -> list[JsonDict]:

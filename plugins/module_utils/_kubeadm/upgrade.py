@@ -132,7 +132,7 @@ class NodeUpgrade:
         else:
             self._observe_cluster(api, evidence, timeout_s)
             with contextlib.suppress(NoAnswer, Refused):
-                evidence.mirror_pods = api.mirror_pods(self.name, timeout_s)
+                evidence.mirror_pods = api.mirror_pods(timeout_s).get(self.name, {})
         if not evidence.cluster_version:
             # Its own API server is away; through the kubeconfig's address another one may answer.
             self._observe_cluster(self._api(), evidence, timeout_s)
@@ -351,6 +351,7 @@ class NodeUpgrade:
                 self._run(argv, before)
             kubelet_trial.try_kubelet(self.name)
             swap = exchange.stage(self.node, goal, self._addresses, before, options)
+            self._wait_for_others()
             if any(pod.name == "etcd" for pod in swap.pods):
                 self._move_leader()
             swap_unit.start(swap)
@@ -364,6 +365,24 @@ class NodeUpgrade:
             failure = self._no_file(error) if isinstance(error, OSError) else error
             failure.result = failure.result or self.result(before, self.observe(), changed=self._did_change())
             raise failure from None
+
+    def _wait_for_others(self) -> None:
+        """Wait until the control plane of every other node is Ready. Raises UpgradeError at the deadline.
+
+        A component answers for up to 20 s before the kubelet says so, since startup probes ask every ten seconds.
+        """
+        deadline, left = Deadline(self.deadline.clip(exchange.READY_S)), ["no API server answered"]
+        while not deadline.expired():
+            with contextlib.suppress(NoAnswer, Refused):
+                left = decisions.others_not_ready(self._api().mirror_pods(_REQUEST_S), self.name, self.options)
+                if not left:
+                    return
+            deadline.sleep(_PROOF_S)
+        raise UpgradeError(
+            f"The control plane of other nodes is not ready after {deadline.seconds:.0f} s: {', '.join(left)}. "
+            f"Nothing was stopped on {self.name}.",
+            hint="See kubectl --namespace kube-system get pods --selector tier=control-plane, then run this again.",
+        )
 
     def _etcd(self) -> tuple[etcd_observe.Client, Access]:
         access = etcd_manifest.access_from_manifest(self.node.read(f"{node_paths.MANIFESTS}/etcd.yaml") or "")
@@ -420,7 +439,7 @@ class NodeUpgrade:
         tag, deadline = self.node.static_pods()[0]["kube-apiserver"].tag, Deadline(self.deadline.clip(exchange.READY_S))
         while not deadline.expired():
             with contextlib.suppress(NoAnswer, Refused):
-                pod = self._api().mirror_pods(self.name, _REQUEST_S).get("kube-apiserver")
+                pod = self._api().mirror_pods(_REQUEST_S).get(self.name, {}).get("kube-apiserver")
                 if pod and pod.tag == tag:
                     return
             deadline.sleep(_PROOF_S)

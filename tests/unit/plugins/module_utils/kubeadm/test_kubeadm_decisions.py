@@ -617,7 +617,10 @@ def test_mirror_pods() -> None:
         annotations = {"kubernetes.io/config.mirror": "x"}
         return {
             "metadata": {"labels": {"component": component}, "annotations": annotations, **metadata},
-            "spec": {"containers": [{"name": "side", "image": "s:1"}, {"name": component, "image": image}]},
+            "spec": {
+                "nodeName": "cp3" if image == "r/etcd:3.6.5-0" else "cp2",
+                "containers": [{"name": "side", "image": "s:1"}, {"name": component, "image": image}],
+            },
             "status": {"conditions": [{"type": "Ready", "status": ready}]},
         }
 
@@ -628,14 +631,43 @@ def test_mirror_pods() -> None:
                 pod("kube-apiserver", "r/a:v1.35.4", "False"),
                 pod("kube-scheduler", "r/s:v1.35.4", deletionTimestamp="now"),
                 pod("kube-controller-manager", "r/c:v1", annotations={}),
+                pod("etcd", "r/etcd:3.6.5-0", "False"),
             ]
         }
     )
     assert found == {
-        "etcd": MirrorPod("etcd", "3.6.6-0", True),
-        "kube-apiserver": MirrorPod("kube-apiserver", "v1.35.4", False),
-        "kube-scheduler": MirrorPod("kube-scheduler", "v1.35.4", False),
+        "cp2": {
+            "etcd": MirrorPod("etcd", "3.6.6-0", True),
+            "kube-apiserver": MirrorPod("kube-apiserver", "v1.35.4", False),
+            "kube-scheduler": MirrorPod("kube-scheduler", "v1.35.4", False),
+        },
+        "cp3": {"etcd": MirrorPod("etcd", "3.6.5-0", False)},
     }
+
+
+@pytest.mark.parametrize(
+    ("node", "changes", "waits"),
+    [
+        ("cp1", {}, ["kube-apiserver on cp2", "etcd on cp3"]),
+        ("cp2", {}, ["etcd on cp3"]),
+        ("cp3", {}, ["kube-apiserver on cp2"]),
+        # Which is what it may be for.
+        ("cp1", {"rollback": True}, ["etcd on cp3"]),
+        ("cp3", {"rollback": True}, []),
+    ],
+)
+def test_what_is_waited_for_before_a_control_plane_stops(
+    node: str, changes: dict[str, t.Any], waits: list[str]
+) -> None:
+    pods = {
+        "cp1": {"etcd": MirrorPod("etcd", "3.6.5-0", True)},
+        "cp2": {
+            "etcd": MirrorPod("etcd", "3.6.6-0", True),
+            "kube-apiserver": MirrorPod("kube-apiserver", "v1.35.4", False),
+        },
+        "cp3": {"etcd": MirrorPod("etcd", "3.6.5-0", False)},
+    }
+    assert decisions.others_not_ready(pods, node, options(**changes)) == waits
 
 
 WORD = "hunter" + "2x"
