@@ -13,6 +13,7 @@ import json
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
@@ -181,6 +182,18 @@ def reinstall_kubelet(node: RealNode) -> None:
     node.shell("apt-get install -q -y --reinstall --allow-change-held-packages kubelet")
 
 
+def lose_lead(node: RealNode, seconds: int) -> None:
+    """Have the controller manager end, and lead again after so many seconds, as after a restart."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    lease = {"holderIdentity": "another", "leaseDurationSeconds": seconds, "acquireTime": now, "renewTime": now}
+    patch = ("--type=merge", "-p", json.dumps({"spec": lease}))
+    led, deadline = node.run("pgrep", "kube-controller"), time.monotonic() + 60
+    node.kubectl("patch", "lease", "-n", "kube-system", "kube-controller-manager", *patch)
+    while node.run("pgrep", "kube-controller", check=False) in ("", led):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def check_upgraded(node: RealNode, result: dict[str, t.Any]) -> None:
     assert "msg" not in result, result["msg"]
     assert (result["changed"], result["done"], result["missing"]) == (True, True, [])
@@ -254,9 +267,12 @@ def test_a_kubelet_that_refuses_its_flags_stops_nothing(node: RealNode) -> None:
 def test_an_api_server_that_does_not_start_is_put_back(node: RealNode) -> None:
     patch = [{"op": "add", "path": "/spec/containers/0/command/-", "value": swap_place.UNKNOWN_FLAG}]
     node.write(f"{PATCHES}/kube-apiserver+json.json", json.dumps(patch))
+    lose_lead(node, seconds=25)
     failed = node.module("kubeadm_upgrade", **UPGRADE, patches=PATCHES)
     assert (failed["changed"], failed["as_before"]) == (True, True)
     assert "no-such-flag" in failed["msg"] and "the node serves as before" in failed["msg"]
+    preflights = [step["outcome"] for step in failed["steps"] if step["name"] == "preflight"]
+    assert preflights[:2] == ["failed", "ok"]
     assert failed["failure"]["phase"] == "swap/kube-apiserver" and failed["failure"]["rolled_back"]
     assert failed["swap"]["outcome"] == "put_back" and failed["swap"]["logs"] in failed["hint"]
     swap_place.check(node, OLD, OLD)

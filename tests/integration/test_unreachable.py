@@ -146,7 +146,8 @@ def defaults(*roles: str) -> Json:
 def away_at(tasks: str, name: str) -> list[Json]:
     """A turn: the node drained, and then away for this task of a role. Others have nothing done to them."""
     found = yaml.safe_load((ROOT / "roles" / tasks).read_text(encoding="utf-8"))
-    own = [task for task in found if task["name"] == name]
+    own = [task for task in found if name in [each["name"] for each in (task, *task.get("block", ()))]]
+    assert own, name
     turn = [{"name": "Do what the role does", "block": own, "when": "inventory_hostname == lost"}]
     return copy.deepcopy([UPGRADE[0], UPGRADE[1], AWAY, *turn, UPGRADE[3]])
 

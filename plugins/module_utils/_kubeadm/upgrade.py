@@ -319,10 +319,9 @@ class NodeUpgrade:
         options = replace(self.options, patches=goal.write_patches(_PATCHES, self.options.patches))
         kubeadm = decisions.needs_kubeadm(before, options)
         checks = decisions.preflight_argv(self._kubeadm, options) if kubeadm else []
-        # Those before an earlier task's swap have passed. Just after one no controller manager may lead yet, which
-        # CreateJob needs.
+        # Those before an earlier task's swap have passed.
         if checks and not self._outcome:
-            self._run(checks, before)
+            self._check(checks, before)
         self.runner.begin(options.target)
         if before.differing or decisions.kubelet_changes(before):
             self._start_swap(before, options, goal, kubeadm=kubeadm)
@@ -443,6 +442,20 @@ class NodeUpgrade:
                 if pod and pod.tag == tag:
                     return
             deadline.sleep(_PROOF_S)
+
+    def _check(self, argv: list[str], before: Evidence) -> None:
+        """Run kubeadm's checks, once more where CreateJob alone failed. Raises UpgradeError.
+
+        After a restart no controller manager leads until the earlier lease has ended, by default for 15 s. So long
+        kubeadm waits for the Job of that check.
+        """
+        try:
+            self._run(argv, before)
+        except UpgradeError as error:
+            checks = error.result["failure"]["checks"] if error.result else []
+            if [check["name"] for check in checks] != ["CreateJob"]:
+                raise
+            self._run(argv, before)
 
     def _run(self, argv: list[str], before: Evidence) -> Ran:
         """Run kubeadm. Raises UpgradeError where it fails."""
