@@ -258,16 +258,26 @@ def targets(options: dict[str, t.Any], stop: threading.Event) -> list[Target]:
 def be_served_first() -> None:
     """Before other processes of the host, where the system grants it.
 
-    Linux shares the processors between sessions first, and inside of one by
-    nice values (autogroups, sched(7)). A session that others are in stays as
-    it is.
+    Linux shares the processors between sessions first, and inside of one by nice values (autogroups, sched(7)). So
+    without a terminal, whose Ctrl-C it would no longer hear, it takes a session of its own.
     """
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
-        leader = os.getsid(0)
-        if leader == os.getpid() or not os.path.exists(f"/proc/{leader}"):
-            with open("/proc/self/autogroup", "w", encoding="ascii") as file:
-                file.write(str(NICE))
+    if _has_terminal():
+        return
+    with contextlib.suppress(OSError):
+        if os.getsid(0) != os.getpid():
+            os.setsid()
+        with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+            file.write(str(NICE))
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def measure(module: AnsibleModule) -> dict[str, t.Any]:

@@ -20,8 +20,9 @@ from bench.result import Goal, Run, goal_of, shown
 Json = dict[str, t.Any]
 Steps = dict[str, list[tuple[str, float]]]
 """Of each node, the names of its steps and their seconds, in their order."""
-Client = dict[str, float]
-"""``requests``, ``failed`` and ``longest_s``, which is the longest time between two answers, or until an event came."""
+Client = dict[str, t.Any]
+"""``requests``, ``failed`` and ``longest_s``, which is the longest time between two answers, or until an event came;
+``longest_at`` is when it ended."""
 
 OURS, BY_HAND = "upgrade.yml", "the documentation's procedure"
 CASE = "3 control-plane nodes, 2 workers"
@@ -129,7 +130,8 @@ def clients_of_targets(lines: Iterable[Json]) -> dict[str, Client]:
             client = found.setdefault(CLIENTS[line["target"]], {"requests": 0, "failed": 0, "longest_s": 0.0})
             client["requests"] += line["requests"]
             client["failed"] += line["failed"]
-            client["longest_s"] = max(client["longest_s"], line["gap_s"])
+            if line["gap_s"] > client["longest_s"]:
+                client.update(longest_s=line["gap_s"], longest_at=line["time"])
     return found
 
 
@@ -143,16 +145,22 @@ def clients_of_lines(lines: Iterable[Json]) -> dict[str, Client]:
         CLIENTS[name]: {
             "requests": len(asked),
             "failed": sum(not line["ok"] for line in asked),
-            "longest_s": _longest_gap(asked) if name == "kept" else max(line["seconds"] for line in asked),
+            **(_longest_gap(asked) if name == "kept" else _slowest(asked)),
         }
         for name, asked in by_client.items()
     }
 
 
-def _longest_gap(asked: Iterable[Json]) -> float:
-    times = sorted(found for line in asked if line["ok"] and (found := parse_time(line["time"])))
-    gaps = ((after - before).total_seconds() for before, after in itertools.pairwise(times))
-    return round(max(gaps, default=0.0), 3)
+def _slowest(asked: Sequence[Json]) -> Client:
+    line = max(asked, key=lambda line: line["seconds"])
+    return {"longest_s": line["seconds"], "longest_at": line["time"]}
+
+
+def _longest_gap(asked: Iterable[Json]) -> Client:
+    times = sorted((found, line["time"]) for line in asked if line["ok"] and (found := parse_time(line["time"])))
+    gaps = [((after - before).total_seconds(), at) for (before, _), (after, at) in itertools.pairwise(times)]
+    seconds, at = max(gaps, default=(0.0, ""))
+    return {"longest_s": round(seconds, 3), "longest_at": at}
 
 
 def starts_of_journal(journal: str) -> dict[str, int]:

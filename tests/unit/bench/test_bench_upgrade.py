@@ -111,12 +111,13 @@ def test_what_a_report_says() -> None:
 
 def test_clients_of_the_probe_of_the_product() -> None:
     lines = [
-        {"target": "api", "requests": 20, "failed": 1, "gap_s": 0.2},
+        {"target": "api", "requests": 20, "failed": 1, "gap_s": 0.2, "time": moment(2)},
         {"target": "api", "error": "timeout", "message": "", "after_s": 2.0},
-        {"target": "api", "requests": 19, "failed": 0, "gap_s": 0.1},
-        {"target": "api/watch", "requests": 1, "failed": 0, "gap_s": 0.1},
+        {"target": "api", "requests": 19, "failed": 0, "gap_s": 0.1, "time": moment(3)},
+        {"target": "api/watch", "requests": 1, "failed": 0, "gap_s": 0.1, "time": moment(3)},
     ]
-    assert clients_of_targets(lines) == {"new_connections": {"requests": 39, "failed": 1, "longest_s": 0.2}}
+    longest = {"longest_s": 0.2, "longest_at": moment(2)}
+    assert clients_of_targets(lines) == {"new_connections": {"requests": 39, "failed": 1, **longest}}
 
 
 def asked(client: str, second: int, seconds: float, error: str = "", **more: str) -> dict[str, t.Any]:
@@ -136,8 +137,8 @@ def test_clients_of_client_go() -> None:
         asked("own", 1, 0.1, what="connection"),
     ]
     assert clients_of_lines(lines) == {
-        "kept_connection": {"requests": 4, "failed": 1, "longest_s": 4.0},
-        "watch": {"requests": 2, "failed": 0, "longest_s": 1.5},
+        "kept_connection": {"requests": 4, "failed": 1, "longest_s": 4.0, "longest_at": moment(7)},
+        "watch": {"requests": 2, "failed": 0, "longest_s": 1.5, "longest_at": moment(6)},
     }
 
 
