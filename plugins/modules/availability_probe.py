@@ -169,7 +169,8 @@ targets:
 ended_by:
   description:
     - What ended the probe, V(stop_file), V(signal), V(duration), V(idle), V(controller) where the process
-      O(controller) is gone, V(replaced) where another probe began to write to the same O(output), or V(check_mode).
+      O(controller) is gone, V(parent) where the process that started it is gone, V(replaced) where another probe began
+      to write to the same O(output), or V(check_mode).
   returned: success
   type: str
   sample: stop_file

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -210,17 +209,20 @@ def test_it_is_served_before_other_processes(tmp_path: Path) -> None:
         # As in the background of Ansible, whose wrapper lives on in the same session.
         command = ["sh", "-c", '"$@"; exit', "sh", sys.executable, "-m", availability_probe.__name__, arguments]
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
-            child = 0
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
             try:
                 wait_for("the probe asks", lambda: len(read(str(tmp_path / "probe.jsonl"))) > 1, 30)
-                child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+                child = int(children.read_text())
                 threads = [int(name) for name in os.listdir(f"/proc/{child}/task")]
                 assert len(threads) > 1
                 assert {os.getpriority(os.PRIO_PROCESS, each) for each in threads} == {availability_probe.NICE}
                 group = Path(f"/proc/{child}/autogroup")
                 assert not group.exists() or f"nice {availability_probe.NICE}" in group.read_text()
             finally:
-                os.kill(child or process.pid, signal.SIGTERM)
+                # As Ansible ends a background task whose time is over.
+                process.kill()
+        wait_for("the probe ends with its parent", lambda: read(str(tmp_path / "probe.jsonl"))[-1].get("end"), 5)
+    assert read(str(tmp_path / "probe.jsonl"))[-1]["end"] == "parent"
 
 
 def test_the_stop_file_ends_it(tmp_path: Path) -> None:

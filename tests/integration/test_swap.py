@@ -273,6 +273,7 @@ def test_an_api_server_that_does_not_start_is_put_back(node: RealNode) -> None:
     assert "no-such-flag" in failed["msg"] and "the node serves as before" in failed["msg"]
     preflights = [step["outcome"] for step in failed["steps"] if step["name"] == "preflight"]
     assert preflights[:2] == ["failed", "ok"]
+    assert any("CreateJob was run twice" in note for note in failed["notes"])
     assert failed["failure"]["phase"] == "swap/kube-apiserver" and failed["failure"]["rolled_back"]
     assert failed["swap"]["outcome"] == "put_back" and failed["swap"]["logs"] in failed["hint"]
     swap_place.check(node, OLD, OLD)

@@ -446,15 +446,16 @@ class NodeUpgrade:
     def _check(self, argv: list[str], before: Evidence) -> None:
         """Run kubeadm's checks, once more where CreateJob alone failed. Raises UpgradeError.
 
-        After a restart no controller manager leads until the earlier lease has ended, by default for 15 s. So long
-        kubeadm waits for the Job of that check.
+        After a restart no controller manager leads until the earlier lease has expired, by default for 15 s, and
+        kubeadm waits no longer than that for the Job of that check.
         """
         try:
             self._run(argv, before)
         except UpgradeError as error:
-            checks = error.result["failure"]["checks"] if error.result else []
+            checks = error.result.get("failure", {}).get("checks", [])
             if [check["name"] for check in checks] != ["CreateJob"]:
                 raise
+            self.notes.append("kubeadm's check CreateJob was run twice: no controller manager had run its Job in time.")
             self._run(argv, before)
 
     def _run(self, argv: list[str], before: Evidence) -> Ran:

@@ -287,8 +287,9 @@ def run(targets: Sequence[Target], settings: Settings, stop: threading.Event) ->
     """Ask until something ends it; return ``{targets: {name: tally}, ended_by, longest_late_s}``.
 
     `ended_by` is ``stop_file``, ``signal`` (`stop` was set), ``duration``,
-    ``controller`` (that process is gone), ``idle`` or ``replaced`` (another
-    probe writes to the output). `longest_late_s` is how much too late the
+    ``controller`` (that process is gone), ``parent`` (the one that started it
+    is gone, as where the time of an async task is over), ``idle`` or
+    ``replaced`` (another probe writes to the output). `longest_late_s` is how much too late the
     probe itself was at worst: on a busy machine a gap of that length may be
     its own.
     """
@@ -303,7 +304,7 @@ def run(targets: Sequence[Target], settings: Settings, stop: threading.Event) ->
     due = [begin + min(intervals) * index / len(lanes) for index in range(len(lanes))]
     heartbeat = Heartbeat(settings.heartbeat, begin)
     next_look, next_second, longest_late = begin, begin + 1.0, 0.0
-    ended_by = ""
+    ended_by, parent = "", os.getppid()
     while not ended_by:
         now = time.monotonic()
         for index, lane in enumerate(lanes):
@@ -317,6 +318,8 @@ def run(targets: Sequence[Target], settings: Settings, stop: threading.Event) ->
             for lane in lanes:
                 lane.expire()
             ended_by = _ending(settings, heartbeat, output, now - begin, now)
+            if not ended_by and os.getppid() != parent:
+                ended_by = "parent"
         if next_second <= now:
             next_second = max(next_second + 1.0, now)
             _flush_second(lanes, output)
