@@ -158,7 +158,7 @@ def _slowest(asked: Sequence[Json]) -> Client:
 
 def _longest_gap(asked: Iterable[Json]) -> Client:
     times = sorted((found, line["time"]) for line in asked if line["ok"] and (found := parse_time(line["time"])))
-    gaps = [((after - before).total_seconds(), at) for (before, _), (after, at) in itertools.pairwise(times)]
+    gaps = [((after - before).total_seconds(), at) for (before, _at), (after, at) in itertools.pairwise(times)]
     seconds, at = max(gaps, default=(0.0, ""))
     return {"longest_s": round(seconds, 3), "longest_at": at}
 

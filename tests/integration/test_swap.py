@@ -9,6 +9,7 @@ Power losses at every step are in tests/power_loss.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import typing as t
@@ -50,11 +51,13 @@ def node() -> t.Iterator[RealNode]:
 
 def test_done_with_the_new_kubelet(node: RealNode) -> None:
     before = node.shell("ls /var/log/containers | grep coredns").split()
-    swap_place.start(node, swap_place.swap_to(node, NEW, kubelet=NEW))
+    # Long enough to be asked about and to get in the way, also on a busy machine.
+    swap = swap_place.swap_to(node, NEW, kubelet=NEW, notice_s=10.0)
+    swap_place.start(node, swap)
+    with pytest.raises(Exception, match="has not ended"):
+        swap_place.start(node, dataclasses.replace(swap, swap_id="another"))
     seen = swap_place.running(node)
     assert seen and seen["purpose"] == f"v{NEW}" and seen["step"]
-    with pytest.raises(Exception, match="has not ended"):
-        swap_place.start(node, swap_place.swap_to(node, NEW))
     outcome = swap_place.wait(node)
     assert (outcome.outcome, outcome.cause, outcome.restarts) == ("done", "", ONCE)
     swap_place.check(node, NEW, NEW)
