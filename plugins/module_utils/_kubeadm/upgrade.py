@@ -69,6 +69,7 @@ _FOLLOW_S = 90.0
 """How long the processes may take to follow manifests that are new already, before kubeadm is run again."""
 _READ_ONLY_S = 120.0
 _LEADER_S = 60.0
+_LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 _KUBELET_S = 120.0
 _INDEX_GAP = 1000
 LINES_KEPT = 5000
@@ -456,7 +457,19 @@ class NodeUpgrade:
             if [check["name"] for check in checks] != ["CreateJob"]:
                 raise
             self.notes.append("kubeadm's check CreateJob was run twice: no controller manager had run its Job in time.")
+            self._wait_for_controller_manager()
             self._run(argv, before)
+
+    def _wait_for_controller_manager(self) -> None:
+        """Wait until the lease of the controller managers is renewed, which its leader does every two seconds."""
+        deadline, first = Deadline(self.deadline.clip(_LEADER_S)), ""
+        while not deadline.expired():
+            with contextlib.suppress(NoAnswer, Refused):
+                renewed = str(self._api().get(_LEASE, _REQUEST_S)["spec"].get("renewTime"))
+                if first and renewed != first:
+                    return
+                first = renewed
+            deadline.sleep(_PROOF_S)
 
     def _run(self, argv: list[str], before: Evidence) -> Ran:
         """Run kubeadm. Raises UpgradeError where it fails."""
