@@ -267,7 +267,8 @@ FAULTS = (
     ),
     Fault("killed before the uncordon", Moment("uncordon", "cp1"), kill, nothing),
     Fault("killed as the swap begins", Moment("upgrade", "cp2"), kill, nothing),
-    Fault("killed at a random moment", Moment("drain", "cp2"), kill_within(60), nothing),
+    # Before the swap of the next node, which the fault after it waits for.
+    Fault("killed at a random moment", Moment("drain", "cp2"), kill_within(30), nothing),
     Fault(
         "a control-plane node loses its power at each step of its swap",
         Moment("upgrade", "cp3"),
