@@ -70,6 +70,14 @@ def container_flags(container: t.Mapping[str, t.Any]) -> dict[str, str]:
     return dict(flag_values(container))
 
 
+def leader_lease(flags: t.Mapping[str, str], component: str) -> tuple[str, str]:
+    """Namespace and name of the Lease by which `component` elects its leader, with the defaults of its flags."""
+    return (
+        flags.get("leader-elect-resource-namespace", "kube-system"),
+        flags.get("leader-elect-resource-name", component),
+    )
+
+
 def certificates_dir(flags: t.Mapping[str, t.Mapping[str, str]]) -> str:
     """The ``certificatesDir`` of kubeadm as the `flags` of its static pods tell, by component; empty where none does.
 

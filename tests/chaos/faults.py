@@ -48,14 +48,15 @@ def kill(_lab: Lab, process: Process) -> None:
     os.killpg(process.pid, signal.SIGKILL)
 
 
-def kill_within(seconds: float) -> t.Callable[[Lab, Process], None]:
-    """Kill at a random moment of a step."""
+def kill_within(seconds: float, following: str) -> t.Callable[[Lab, Process], None]:
+    """Kill at a random moment, at the latest when the drain of the `following` node begins: later faults are there."""
 
     def later(lab: Lab, process: Process) -> None:
-        after = random.uniform(0, seconds)
-        print(f"  killed {after:.1f} s into the step", flush=True)
-        time.sleep(after)
+        began, after = time.monotonic(), random.uniform(0, seconds)
+        while time.monotonic() < began + after and not _is_cordoned(lab, following):
+            time.sleep(0.2)
         kill(lab, process)
+        print(f"  killed {time.monotonic() - began:.1f} s into the step", flush=True)
 
     return later
 
@@ -170,6 +171,12 @@ def healed_by_kubectl(*argv: str) -> t.Callable[[Lab], None]:
     return call
 
 
+def _is_cordoned(lab: Lab, name: str) -> bool:
+    """Whether the API says so. While an API server stops, it may not answer."""
+    found = cluster.kubectl(lab, "get", "node", name, "--output=jsonpath={.spec.unschedulable}", check=False)
+    return found == "true"
+
+
 def _bash(lab: Lab, name: str, text: str) -> None:
     machines.execute(lab, machine(lab, name), "bash", "-euc", text)
 
@@ -267,8 +274,7 @@ FAULTS = (
     ),
     Fault("killed before the uncordon", Moment("uncordon", "cp1"), kill, nothing),
     Fault("killed as the swap begins", Moment("upgrade", "cp2"), kill, nothing),
-    # Before the swap of the next node, which the fault after it waits for.
-    Fault("killed at a random moment", Moment("drain", "cp2"), kill_within(30), nothing),
+    Fault("killed at a random moment", Moment("drain", "cp2"), kill_within(60, "cp3"), nothing),
     Fault(
         "a control-plane node loses its power at each step of its swap",
         Moment("upgrade", "cp3"),

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._errors import EvergreenError
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._gate import model as api
-from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import container_flags, leader_lease
 
 Json = dict[str, t.Any]
 COMPONENT = "kube-controller-manager"
@@ -61,8 +61,7 @@ def election(pods: t.Sequence[Json]) -> Election:
             )
         found.add(
             Election(
-                flags.get("leader-elect-resource-namespace", "kube-system"),
-                flags.get("leader-elect-resource-name", COMPONENT),
+                *leader_lease(flags, COMPONENT),
                 seconds(flags.get("leader-elect-renew-deadline", "10s")),
             )
         )

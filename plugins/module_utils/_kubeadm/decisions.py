@@ -417,6 +417,15 @@ def others_not_ready(pods: t.Mapping[str, t.Mapping[str, MirrorPod]], node: str,
     ]
 
 
+def create_job_alone_failed(checks: t.Sequence[t.Mapping[str, str]]) -> bool:
+    """Whether CreateJob is the only one of kubeadm's checks that failed, ``[{name}]``; it may pass a moment later.
+
+    After a restart no controller manager leads until the earlier lease has expired, by default for 15 s, and kubeadm
+    waits no longer than that for the Job of that check.
+    """
+    return bool(checks) and all(check["name"] == "CreateJob" for check in checks)
+
+
 def components(evidence: Evidence, options: Options) -> list[JsonDict]:
     """``[{name, from, to}]``: what the upgrade changes on this node, or has changed already."""
     if not evidence.control_plane:

@@ -47,6 +47,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.model i
     Ran,
 )
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._kubeadm.runner import Runner, environment, plain_text
+from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod import leader_lease
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods import swap_unit
 from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pods.swap import (
     DONE,
@@ -69,7 +70,6 @@ _FOLLOW_S = 90.0
 """How long the processes may take to follow manifests that are new already, before kubeadm is run again."""
 _READ_ONLY_S = 120.0
 _LEADER_S = 60.0
-_LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 _KUBELET_S = 120.0
 _INDEX_GAP = 1000
 LINES_KEPT = 5000
@@ -445,27 +445,27 @@ class NodeUpgrade:
             deadline.sleep(_PROOF_S)
 
     def _check(self, argv: list[str], before: Evidence) -> None:
-        """Run kubeadm's checks, once more where CreateJob alone failed. Raises UpgradeError.
-
-        After a restart no controller manager leads until the earlier lease has expired, by default for 15 s, and
-        kubeadm waits no longer than that for the Job of that check.
-        """
+        """Run kubeadm's checks, once more where CreateJob alone failed. Raises UpgradeError."""
         try:
             self._run(argv, before)
         except UpgradeError as error:
-            checks = error.result.get("failure", {}).get("checks", [])
-            if [check["name"] for check in checks] != ["CreateJob"]:
+            if not decisions.create_job_alone_failed(error.result.get("failure", {}).get("checks", [])):
                 raise
             self.notes.append("kubeadm's check CreateJob was run twice: no controller manager had run its Job in time.")
             self._wait_for_controller_manager()
             self._run(argv, before)
 
     def _wait_for_controller_manager(self) -> None:
-        """Wait until the lease of the controller managers is renewed, which its leader does every two seconds."""
+        """Wait until a controller manager renews the lease of their leader. Where none does, kubeadm's check fails."""
+        pod = self.node.static_pods()[0].get("kube-controller-manager")
+        if pod is None or pod.flags.get("leader-elect") == "false":
+            return
+        namespace, name = leader_lease(pod.flags, "kube-controller-manager")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
         deadline, first = Deadline(self.deadline.clip(_LEADER_S)), ""
         while not deadline.expired():
             with contextlib.suppress(NoAnswer, Refused):
-                renewed = str(self._api().get(_LEASE, _REQUEST_S)["spec"].get("renewTime"))
+                renewed = str(self._api().get(path, _REQUEST_S)["spec"].get("renewTime"))
                 if first and renewed != first:
                     return
                 first = renewed

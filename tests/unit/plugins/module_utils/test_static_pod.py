@@ -10,6 +10,7 @@ from ansible_collections.evergreen.kubeadm.plugins.module_utils._static_pod impo
     certificates_dir,
     container_flags,
     image_tag,
+    leader_lease,
 )
 
 
@@ -68,3 +69,15 @@ def test_image_tag(image: str, tag: str) -> None:
 )
 def test_the_folder_of_certificates(flags: dict[str, dict[str, str]], expected: str) -> None:
     assert certificates_dir(flags) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "lease"),
+    [
+        ({}, ("kube-system", "kube-scheduler")),
+        ({"leader-elect-resource-name": "own"}, ("kube-system", "own")),
+        ({"leader-elect-resource-namespace": "own"}, ("own", "kube-scheduler")),
+    ],
+)
+def test_leader_lease(flags: dict[str, str], lease: tuple[str, str]) -> None:
+    assert leader_lease(flags, "kube-scheduler") == lease

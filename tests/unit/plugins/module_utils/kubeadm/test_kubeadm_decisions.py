@@ -706,3 +706,16 @@ def test_a_diff_of_manifests_has_what_changes_and_no_secrets() -> None:
         "-    image: registry.k8s.io/kube-apiserver:v1.34.4",
         "+    image: registry.k8s.io/kube-apiserver:v1.35.4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "alone"),
+    [
+        ([], False),
+        (["CreateJob"], True),
+        (["CreateJob", "ControlPlaneNodesReady"], False),
+        (["ImagePull"], False),
+    ],
+)
+def test_create_job_alone_failed(names: list[str], alone: bool) -> None:
+    assert decisions.create_job_alone_failed([{"name": name, "message": "no"} for name in names]) is alone
