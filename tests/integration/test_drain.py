@@ -38,7 +38,7 @@ def test_plain_drain_is_predicted_done_and_not_done_again(place: Place) -> None:
             (pod["name"], "evict") for pod in predicted["pods"]
         ]
     # Evicted at the same time: ten times one second one after the other would show.
-    assert done["duration_s"] < 10
+    assert done["duration_s"] < 6
     assert all(
         pod["evicted_at"] <= pod["gone_at"] and pod["owner"].startswith("ReplicaSet/web-") for pod in done["pods"]
     )
@@ -85,7 +85,7 @@ def test_timeout_is_a_failure_that_names_what_is_left_and_why(place: Place) -> N
     assert all(name in result["msg"] for name in reasons)
     assert "stays cordoned" in result["hint"]
     assert place.is_cordoned()
-    assert 4 <= result["duration_s"] < 30
+    assert 4 <= result["duration_s"] < 7
     place.kill("stuck")
 
 
@@ -165,7 +165,7 @@ def test_grace_period_zero_removes_at_once(place: Place) -> None:
     place.add_node(place.second)
     result = place.drain(terminate_grace_period=0)
     assert result["totals"]["gone"] == 2, result
-    assert result["duration_s"] < 30
+    assert result["duration_s"] < 5
 
 
 def test_no_time_to_wait_is_one_try_each(place: Place) -> None:

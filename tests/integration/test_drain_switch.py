@@ -83,7 +83,7 @@ def test_5_the_grace_period_reaches_the_pod_and_zero_is_one(place: Place) -> Non
     result = place.drain(force=True, pod_selectors=["app=asked"], terminate_grace_period=37, wait_timeout=0)
     assert place.pod("asked")["metadata"]["deletionGracePeriodSeconds"] == 37, result
     result = place.drain(force=True, pod_selectors=["app=shot"], terminate_grace_period=0)
-    assert not result.get("failed") and result["duration_s"] < 30, result
+    assert not result.get("failed") and result["duration_s"] < 5, result
     # A pod's own grace period is shortened, when a second run wants it.
     result = place.drain(force=True, terminate_grace_period=0)
     assert not result.get("failed") and place.pods() == [], result
@@ -132,7 +132,7 @@ def test_8_a_pod_is_known_by_its_uid_and_seen_to_go_at_once(place: Place) -> Non
     # Whoever waits for names waits for ever, and whoever sleeps between looks a minute.
     result = place.drain(wait_sleep=60, wait_timeout=30)
     assert not result.get("failed") and {pod["uid"] for pod in result["pods"]} == old, result
-    assert result["duration_s"] < 25
+    assert result["duration_s"] < 10
     again = wait_for("both run elsewhere", lambda: len(place.pods(place.second)) == 2 and place.pods(place.second))
     assert {pod["metadata"]["name"] for pod in again} == {"db-0", "db-1"}
     assert not old & {pod["metadata"]["uid"] for pod in again} and not place.stopping()
@@ -146,7 +146,7 @@ def test_8_a_clock_that_jumps_ends_no_wait(place: Place, monkeypatch: pytest.Mon
     monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
     result = place.drain(force=True, wait_timeout=20)
     monkeypatch.undo()
-    assert not result.get("failed") and result["duration_s"] > 1.5, result
+    assert not result.get("failed") and 1.5 < result["duration_s"] < 10, result
 
 
 # 9 and 10: DaemonSets, and what an answer means.

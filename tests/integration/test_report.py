@@ -63,6 +63,7 @@ JOURNAL_TASKS = """
       run_once: true
     - evergreen.kubeadm.upgrade_journal: {event: step, name: "prepare {{ wanted }}"}
     - evergreen.kubeadm.upgrade_journal: {event: step, name: drain}
+      register: begun
     - evergreen.kubeadm.upgrade_journal:
         event: evictions
         data:
@@ -75,7 +76,13 @@ JOURNAL_TASKS = """
       run_once: true
       when: not cut | default(false)
     - ansible.builtin.assert:
-        that: [last is not changed, last.entry.host == inventory_hostname, last.duration_s < 80]
+        that:
+          - last is not changed
+          - last.entry.host == inventory_hostname
+          - last.duration_s >= 0
+          # How long the task took, and not the time since the step began.
+          - last.duration_s < (last.finished | to_datetime(form) - begun.started | to_datetime(form)).total_seconds()
+      vars: {form: "%Y-%m-%dT%H:%M:%S.%fZ"}
 """
 
 REPORT_TASKS = """
@@ -297,7 +304,7 @@ def test_the_probe_runs_in_the_background_of_a_play(tmp_path: Path) -> None:
     seen = report["availability"]["services"]["web"]
     assert seen["requests"] >= 10
     assert seen["failed"] == 0
-    assert seen["longest_gap_s"] > 0
+    assert 0 < seen["longest_gap_s"] < 2
     assert not (tmp_path / "artifacts" / "stop").exists()
 
 
